@@ -1,0 +1,79 @@
+//! The one error: what we were doing, to what, why it failed and what to do about it.
+//!
+//! It knows nothing of exit codes or terminals; `main` turns a [`Kind`] into a code.
+
+use std::fmt;
+use std::io;
+
+/// What kind of failure this is: all that the exit code depends on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The words on the command line, or a permission, or something that cannot be opened.
+    Usage,
+    /// The input is damaged; whatever came before the damage has been handed on.
+    Damaged,
+    /// The output could not be written in full.
+    Write,
+    /// Whoever read our output has gone away: not a failure at all.
+    ClosedPipe,
+}
+
+/// An error in one sentence: `doing: why (advice)`.
+#[derive(Debug, Clone)]
+pub struct Error {
+    kind: Kind,
+    doing: String,
+    why: String,
+    advice: Option<String>,
+}
+
+/// A result whose error is ours.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// An error of this kind; `doing` names the deed and its object, `why` the cause.
+    pub fn new(kind: Kind, doing: impl Into<String>, why: impl fmt::Display) -> Self {
+        Self { kind, doing: doing.into(), why: why.to_string(), advice: None }
+    }
+
+    /// Wrong words, missing permission, nothing to open.
+    pub fn usage(doing: impl Into<String>, why: impl fmt::Display) -> Self {
+        Self::new(Kind::Usage, doing, why)
+    }
+
+    /// Damaged input.
+    pub fn damaged(doing: impl Into<String>, why: impl fmt::Display) -> Self {
+        Self::new(Kind::Damaged, doing, why)
+    }
+
+    /// A failed write; a closed pipe is told apart here, once.
+    pub fn write(doing: impl Into<String>, why: &io::Error) -> Self {
+        let kind = if why.kind() == io::ErrorKind::BrokenPipe { Kind::ClosedPipe } else { Kind::Write };
+        Self::new(kind, doing, why)
+    }
+
+    /// The same error with a sentence that says what to do.
+    #[must_use]
+    pub fn advice(mut self, advice: impl Into<String>) -> Self {
+        self.advice = Some(advice.into());
+        self
+    }
+
+    /// What kind of failure this is.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.doing, self.why)?;
+        match &self.advice {
+            Some(advice) => write!(f, " ({advice})"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
