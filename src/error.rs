@@ -33,7 +33,12 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// An error of this kind; `doing` names the deed and its object, `why` the cause.
     pub fn new(kind: Kind, doing: impl Into<String>, why: impl fmt::Display) -> Self {
-        Self { kind, doing: doing.into(), why: why.to_string(), advice: None }
+        Self {
+            kind,
+            doing: doing.into(),
+            why: why.to_string(),
+            advice: None,
+        }
     }
 
     /// Wrong words, missing permission, nothing to open.
@@ -48,7 +53,11 @@ impl Error {
 
     /// A failed write; a closed pipe is told apart here, once.
     pub fn write(doing: impl Into<String>, why: &io::Error) -> Self {
-        let kind = if why.kind() == io::ErrorKind::BrokenPipe { Kind::ClosedPipe } else { Kind::Write };
+        let kind = if why.kind() == io::ErrorKind::BrokenPipe {
+            Kind::ClosedPipe
+        } else {
+            Kind::Write
+        };
         Self::new(kind, doing, why)
     }
 
