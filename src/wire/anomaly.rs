@@ -1,0 +1,132 @@
+//! The catalogue of what can be odd about a packet: stable ids, what each means, where it is
+//! written and what other tools call it.
+//!
+//! One table. Finding an anomaly is the business of the protocol that shows it; nothing here
+//! looks at bytes.
+
+use std::fmt;
+
+/// One entry of the catalogue.
+#[derive(Debug, Clone, Copy)]
+pub struct Entry {
+    /// Stable id, `protocol.what`.
+    pub id: &'static str,
+    /// What it means, in one sentence.
+    pub meaning: &'static str,
+    /// Where the rule is written.
+    pub rfc: &'static str,
+    /// Suricata's event, Zeek's weird and Wireshark's field for the same thing; empty where
+    /// they have none.
+    pub suricata: &'static str,
+    /// Zeek's weird.
+    pub zeek: &'static str,
+    /// Wireshark's field.
+    pub wireshark: &'static str,
+}
+
+macro_rules! anomalies {
+    ($($variant:ident $id:literal $meaning:literal $rfc:literal $suricata:literal $zeek:literal $wireshark:literal;)*) => {
+        /// Something odd about a packet, by name. What is legal, however rare, is not here.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Anomaly {
+            $(#[doc = $meaning] $variant,)*
+        }
+
+        impl Anomaly {
+            /// All of them, in the order of the catalogue.
+            pub const ALL: &[Self] = &[$(Self::$variant),*];
+
+            /// The catalogue's entry.
+            #[must_use]
+            pub const fn entry(self) -> Entry {
+                match self {
+                    $(Self::$variant => Entry {
+                        id: $id, meaning: $meaning, rfc: $rfc,
+                        suricata: $suricata, zeek: $zeek, wireshark: $wireshark,
+                    },)*
+                }
+            }
+        }
+    };
+}
+
+// Columns: variant, id, meaning, where it is written, Suricata, Zeek, Wireshark.
+anomalies! {
+    // frame
+    FrameLength "frame.length" "More bytes were captured than the frame is said to have had." "pcapng section 4.3" "" "" "";
+
+    // ethernet, arp and what else carries IP
+
+    // ipv4
+    Ipv4Version "ipv4.version" "The version is not 4." "RFC 1122 section 3.2.1.1" "ipv4.wrong_ip_version" "unknown_ip_version" "ip.bogus_ip_version";
+    Ipv4IhlShort "ipv4.ihl.short" "The header length is below 20 bytes." "RFC 791 section 3.1" "ipv4.hlen_too_small" "invalid_IP_header_size" "ip.bogus_header_length";
+    Ipv4IhlTruncated "ipv4.ihl.truncated" "The header is longer than what there is of the packet." "RFC 791 section 3.1" "ipv4.pkt_too_small" "truncated_IP" "";
+    Ipv4TotalLengthShort "ipv4.total_length.short" "The total length is smaller than the header." "RFC 791 section 3.1" "ipv4.iplen_smaller_than_hlen" "bogus_IP_header_lengths" "ip.bogus_ip_length";
+    Ipv4TotalLengthZero "ipv4.total_length.zero" "The total length is zero: segmentation offload, or a broken sender." "RFC 791 section 3.1" "" "" "ip.len";
+    Ipv4TotalLengthTruncated "ipv4.total_length.truncated" "The total length is more than the frame had on the wire." "RFC 791 section 3.1" "ipv4.trunc_pkt" "truncated_IP_len" "ip.bogus_ip_length";
+    Ipv4FlagsReserved "ipv4.flags.reserved" "The reserved flag is set." "RFC 791 section 3.1, RFC 3514" "" "" "ip.evil_packet";
+    Ipv4FragmentDf "ipv4.fragment.df" "A fragment that says it must not be fragmented." "RFC 791 section 3.1" "" "fragment_with_DF" "";
+    Ipv4FragmentTiny "ipv4.fragment.tiny" "A first fragment too small for the header of the protocol it carries." "RFC 1858 section 3, RFC 3128" "" "excessively_small_fragment" "";
+    Ipv4FragmentUnaligned "ipv4.fragment.unaligned" "More fragments follow, but this one's length is not a multiple of eight." "RFC 791 section 3.1" "ipv4.frag_ignored" "fragment_size_inconsistency" "ip.fragment.error";
+    Ipv4FragmentOverlap "ipv4.fragment.overlap" "Covers bytes that an earlier fragment of the datagram has brought." "RFC 791 section 3.2, RFC 5722" "ipv4.frag_overlap" "fragment_overlap" "ip.fragment.overlap";
+    Ipv4FragmentConflict "ipv4.fragment.conflict" "Covers bytes that an earlier fragment has brought, and differs." "RFC 1858 section 4" "ipv4.frag_overlap" "fragment_inconsistency" "ip.fragment.overlap.conflict";
+    Ipv4FragmentOversize "ipv4.fragment.oversize" "The fragment reaches past the 65,535 bytes of the largest datagram." "RFC 791 section 3.1" "ipv4.frag_pkt_too_large" "excessively_large_fragment" "ip.fragment.toolongfragment";
+    Ipv4FragmentOffsetOne "ipv4.fragment.offset_one" "A TCP fragment at byte 8, which can rewrite the flags of the first." "RFC 1858 section 3.2.2, RFC 3128" "" "" "";
+    Ipv4ChecksumBad "ipv4.checksum.bad" "The header checksum is wrong." "RFC 791 section 3.1, RFC 1071" "" "bad_IP_checksum" "ip.checksum_bad.expert";
+    Ipv4OptionLength "ipv4.option.length" "An option's length is impossible or reaches past the header." "RFC 791 section 3.1" "ipv4.opt_invalid_len" "" "ip.opt.len.invalid";
+    Ipv4OptionPointer "ipv4.option.pointer" "An option's pointer does not point at a slot of its data." "RFC 791 section 3.1" "ipv4.opt_malformed" "" "ip.opt.ptr.middle_address";
+    Ipv4OptionSourceRoute "ipv4.option.source_route" "The sender chooses the route." "RFC 7126 section 4.3" "" "" "";
+    Ipv4OptionUnknown "ipv4.option.unknown" "An option that nobody has registered." "RFC 7126 section 4.23" "ipv4.opt_unknown" "" "";
+    Ipv4OptionDeprecated "ipv4.option.deprecated" "An option that has been withdrawn." "RFC 6814, RFC 7126" "" "" "";
+    Ipv4OptionDuplicate "ipv4.option.duplicate" "An option that may stand only once stands twice." "RFC 791 section 3.1" "ipv4.opt_duplicate" "" "";
+    Ipv4TtlZero "ipv4.ttl.zero" "The time to live is zero, which no host may send or receive from another." "RFC 1122 section 3.2.1.7" "" "" "ip.ttl.too_small";
+    Ipv4TtlLow "ipv4.ttl.low" "A unicast datagram on its last hop that no traceroute explains." "RFC 1812 section 5.3.1" "" "" "ip.ttl.too_small";
+    Ipv4SourceMartian "ipv4.source.martian" "No host may send from this address." "RFC 1122 section 3.2.1.3, RFC 6890" "" "" "";
+    Ipv4DestinationMartian "ipv4.destination.martian" "No packet on a wire may go to this address." "RFC 1122 section 3.2.1.3, RFC 6890" "" "" "";
+    Ipv4Land "ipv4.land" "Source and destination are the same." "RFC 1122 section 3.2.1.3" "" "" "";
+    Ipv4ProtocolReserved "ipv4.protocol.reserved" "The protocol number is reserved." "RFC 3692, RFC 5237" "ipv4.unknown_protocol" "" "";
+    Ipv4ProtocolIcmpv6 "ipv4.protocol.icmpv6" "ICMPv6 inside IPv4." "RFC 4443 section 1" "ipv4.icmpv6" "" "";
+
+    // icmpv4
+
+    // igmp
+
+    // udp
+
+    // tcp
+}
+
+impl Anomaly {
+    /// The stable id.
+    #[inline]
+    #[must_use]
+    pub const fn id(self) -> &'static str {
+        self.entry().id
+    }
+}
+
+impl fmt::Display for Anomaly {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.id())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn ids_are_unique_and_every_entry_has_a_sentence_and_a_source() {
+        let mut seen = HashSet::new();
+        for anomaly in Anomaly::ALL {
+            let entry = anomaly.entry();
+            assert!(seen.insert(entry.id), "{} stands twice", entry.id);
+            assert!(
+                entry.meaning.ends_with('.') && !entry.rfc.is_empty(),
+                "{}",
+                entry.id
+            );
+        }
+    }
+}
