@@ -78,6 +78,8 @@ protocols! {
 pub enum Kind {
     /// Carries others over one link.
     Link,
+    /// Carries others and is of interest by itself: a VLAN tag, a label, a tunnel's header.
+    Tag,
     /// Names who and to whom.
     Network,
     /// What they say to each other.
@@ -586,7 +588,7 @@ pub fn visit<V: Visitor>(frame: &Frame<'_>, packet: &Packet, visitor: &mut V) {
                 name: "quoted",
                 label: "Quoted datagram",
                 bits,
-                shape: Shape::Object,
+                shape: Shape::Quote,
             });
             visitor.open(Group {
                 name: "layers",
@@ -599,8 +601,8 @@ pub fn visit<V: Visitor>(frame: &Frame<'_>, packet: &Packet, visitor: &mut V) {
         }
         visitor.end_layer();
         while depth > following {
-            visitor.close();
-            visitor.close();
+            visitor.close(Shape::List);
+            visitor.close(Shape::Quote);
             visitor.end_layer();
             depth -= 1;
         }
