@@ -74,7 +74,25 @@ impl Pcap {
     ///
     /// Errors are sentences: a version that nothing is known about.
     pub(super) fn new(header: &[u8; HEADER]) -> Result<(Self, Vec<String>), String> {
-        let [m0, m1, m2, m3, a0, a1, i0, i1, .., s0, s1, s2, s3, l0, l1, l2, l3] = *header;
+        let [
+            m0,
+            m1,
+            m2,
+            m3,
+            a0,
+            a1,
+            i0,
+            i1,
+            ..,
+            s0,
+            s1,
+            s2,
+            s3,
+            l0,
+            l1,
+            l2,
+            l3,
+        ] = *header;
         let Some((big_endian, magic)) = byte_order([m0, m1, m2, m3]) else {
             return Err("not a pcap magic number".into());
         };
@@ -161,7 +179,24 @@ impl Pcap {
         loop {
             let rest = chunk.bytes.get(at..filled).unwrap_or_default();
             let Some(
-                [s0, s1, s2, s3, f0, f1, f2, f3, c0, c1, c2, c3, w0, w1, w2, w3],
+                [
+                    s0,
+                    s1,
+                    s2,
+                    s3,
+                    f0,
+                    f1,
+                    f2,
+                    f3,
+                    c0,
+                    c1,
+                    c2,
+                    c3,
+                    w0,
+                    w1,
+                    w2,
+                    w3,
+                ],
             ) = rest.first_chunk::<16>().copied()
             else {
                 return Ok(Walked {
@@ -198,12 +233,7 @@ impl Pcap {
                 self.notice(chunk, at, captured, wire_len);
             }
             let time = self.time(seconds, fraction);
-            let record = Record::new(
-                at + self.record_header,
-                captured,
-                wire_len,
-                self.link_type,
-            );
+            let record = Record::new(at + self.record_header, captured, wire_len, self.link_type);
             chunk.push(record.time(time), Vec::new());
             at += size;
         }

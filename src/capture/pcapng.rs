@@ -206,9 +206,13 @@ impl Pcapng {
 
     fn check_length(&self, length: u32) -> Result<(), String> {
         if length < 12 {
-            Err(format!("a block length of {length} bytes, less than the 12 of an empty block"))
+            Err(format!(
+                "a block length of {length} bytes, less than the 12 of an empty block"
+            ))
         } else if length % 4 != 0 {
-            Err(format!("a block length of {length} bytes, not a multiple of 4"))
+            Err(format!(
+                "a block length of {length} bytes, not a multiple of 4"
+            ))
         } else if length > self.max_block {
             Err(format!(
                 "a block length of {length} bytes, more than the {} that are possible here",
@@ -244,7 +248,9 @@ impl Pcapng {
 
     fn interface(&mut self, block: &[u8]) -> Result<(), String> {
         if self.interfaces.len() >= MAX_INTERFACES {
-            return Err(format!("a section with more than {MAX_INTERFACES} interfaces"));
+            return Err(format!(
+                "a section with more than {MAX_INTERFACES} interfaces"
+            ));
         }
         let parsed = match self.order {
             Order::Little => parse_interfacedescriptionblock_le(block),
@@ -374,7 +380,10 @@ impl Pcapng {
         match self.interfaces.len() {
             0 => format!("a packet of interface {index} before any interface is described"),
             1 => format!("a packet of interface {index}, but only interface 0 is described"),
-            n => format!("a packet of interface {index}, but only 0 to {} are described", n - 1),
+            n => format!(
+                "a packet of interface {index}, but only 0 to {} are described",
+                n - 1
+            ),
         }
     }
 
@@ -456,7 +465,24 @@ impl<'a> Packet<'a> {
         let Some((fields, data)) = rest.split_first_chunk::<16>() else {
             return Err(format!("a block of kind {kind} without its fixed fields"));
         };
-        let [h0, h1, h2, h3, l0, l1, l2, l3, c0, c1, c2, c3, w0, w1, w2, w3] = *fields;
+        let [
+            h0,
+            h1,
+            h2,
+            h3,
+            l0,
+            l1,
+            l2,
+            l3,
+            c0,
+            c1,
+            c2,
+            c3,
+            w0,
+            w1,
+            w2,
+            w3,
+        ] = *fields;
         let captured = order.u32([c0, c1, c2, c3]);
         let Some(after) = data.get(captured as usize..) else {
             return Err(short(kind, captured, data.len()));

@@ -1,11 +1,15 @@
 //! Lines as a table: rows of cells, drawn a page at a time so that memory stays bounded.
 
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
 
 use super::line::CELL;
 
 /// Rows a page: a page is measured as a whole before it is drawn.
 const PAGE: usize = 1000;
+
+/// A rule below the header and nothing else: rows of packets need no cages.
+const RULED: TableStyle =
+    TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
 
 /// Rows that wait for their page.
 #[derive(Debug, Default)]
@@ -35,7 +39,7 @@ impl Pages {
         }
         let mut table = Table::new();
         table
-            .load_style(presets::UTF8_HORIZONTAL_ONLY)
+            .load_style(RULED)
             .set_content_arrangement(ContentArrangement::Disabled)
             .set_header(["frame", "time", "source", "destination", "protocol", "what"]);
         table.add_rows(self.rows.drain(..));
