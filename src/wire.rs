@@ -19,4 +19,8 @@ mod ipv4_options;
 #[cfg(test)]
 mod outline;
 mod payload;
+mod tcp;
+mod tcp_options;
 mod trailer;
+mod transport;
+mod udp;

@@ -251,6 +251,12 @@ pub trait Visitor {
     fn close(&mut self, shape: Shape);
     /// The innermost layer ends.
     fn end_layer(&mut self);
+    /// Words for the one-line summary alone, where no single field says it: TCP's flags in a
+    /// row. Who does not write a line need not listen.
+    #[inline]
+    fn say(&mut self, words: &dyn Display) {
+        let _ = words;
+    }
 
     /// A group of named fields.
     #[inline]
