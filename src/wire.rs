@@ -13,10 +13,26 @@ pub mod frame;
 pub mod names;
 pub mod packet;
 
+mod ah;
+mod arp;
+mod cisco_hdlc;
 mod ethernet;
+mod gre;
+mod icmpv6;
 mod ipv4;
 mod ipv4_options;
+mod ipv6;
+mod ipv6_extensions;
+mod linux_sll;
+mod llc;
+mod loopback;
+mod mpls;
 #[cfg(test)]
 mod outline;
 mod payload;
+mod ppp;
+mod pppoe;
+mod slip;
 mod trailer;
+mod vlan;
+mod vxlan;
