@@ -4,6 +4,7 @@
 //! a field may ask for, and no protocol by name; whatever a protocol marks as brief shows up here
 //! in the order it is visited.
 
+use std::fmt::Display;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
@@ -76,10 +77,11 @@ impl Line {
             who: Who::default(),
             label: "",
             addressed: false,
+            transport: false,
             first: true,
         };
         visit(shot.frame, shot.packet, &mut visitor);
-        let addressed = visitor.addressed;
+        let (addressed, transport) = (visitor.addressed, visitor.transport);
         if self.style.cells && !addressed {
             let words = out.split_off(start);
             out.raw(&[CELL, CELL]);
@@ -87,7 +89,7 @@ impl Line {
             out.push(CELL);
             out.raw(&words);
         }
-        length(layers, out);
+        length(layers, transport, out);
         if (shot.frame.bytes.len() as u64) < u64::from(shot.frame.wire_len) {
             out.str(" [");
             out.number(shot.frame.bytes.len() as u64);
@@ -164,24 +166,15 @@ fn innermost(layers: &[Layer]) -> &'static str {
 }
 
 /// How much of the frame is data: the payload's length, or 0 for a transport without any.
-fn length(layers: &[Layer], out: &mut Text) {
-    let mut last = None;
-    for layer in layers.iter().rev().filter(|layer| layer.depth == 0) {
-        match layer.protocol {
-            Protocol::Trailer => {}
-            Protocol::Payload => {
-                out.str(" length ");
-                out.number(u64::from(layer.promised_end.saturating_sub(layer.start)));
-                return;
-            }
-            protocol => {
-                last = Some(protocol);
-                break;
-            }
+fn length(layers: &[Layer], transport: bool, out: &mut Text) {
+    let carried = |layer: &&Layer| layer.depth == 0 && layer.protocol != Protocol::Trailer;
+    match layers.iter().rev().find(carried) {
+        Some(layer) if layer.protocol == Protocol::Payload => {
+            out.str(" length ");
+            out.number(u64::from(layer.promised_end.saturating_sub(layer.start)));
         }
-    }
-    if matches!(last, None) {
-        out.str(" length 0");
+        Some(layer) if transport && layer.protocol.kind() == Kind::Message => out.str(" length 0"),
+        _ => {}
     }
 }
 
@@ -214,6 +207,8 @@ struct Words<'a> {
     label: &'static str,
     /// Addresses have been written.
     addressed: bool,
+    /// A layer with ports has been seen.
+    transport: bool,
     /// Nothing has been written since the start of the line.
     first: bool,
 }
@@ -359,12 +354,7 @@ impl Visitor for Words<'_> {
                 self.flush();
                 true
             }
-            Kind::Tag => {
-                self.flush();
-                self.label = head.protocol.label();
-                true
-            }
-            Kind::Network => {
+            Kind::Tag | Kind::Network => {
                 self.flush();
                 true
             }
@@ -391,7 +381,10 @@ impl Visitor for Words<'_> {
             Brief::Hidden => {}
             Brief::Source => self.who.source = address,
             Brief::Destination => self.who.destination = address,
-            Brief::SourcePort => self.who.source_port = port,
+            Brief::SourcePort => {
+                self.who.source_port = port;
+                self.transport = true;
+            }
             Brief::DestinationPort => self.who.destination_port = port,
             Brief::Inside => {
                 if !matches!(
@@ -430,6 +423,13 @@ impl Visitor for Words<'_> {
                 }
             }
         }
+    }
+
+    #[inline]
+    fn say(&mut self, words: &dyn Display) {
+        self.flush();
+        self.space();
+        self.out.display(words);
     }
 
     #[inline]

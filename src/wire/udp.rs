@@ -63,8 +63,10 @@ pub(super) fn dissect(walk: &mut Walk<'_>, region: Region) -> Next {
 /// by its own header belongs here.
 #[inline]
 fn by_port(destination: u16) -> Protocol {
-    let _ = destination;
-    Protocol::Payload
+    match destination {
+        super::vxlan::PORT => Protocol::Vxlan,
+        _ => Protocol::Payload,
+    }
 }
 
 /// Over IPv4 a checksum of zero means none (RFC 768); over IPv6 tunnels may leave it out too
