@@ -14,6 +14,9 @@ pub mod names;
 pub mod packet;
 
 mod ethernet;
+mod icmp_extensions;
+mod icmpv4;
+mod igmp;
 mod ipv4;
 mod ipv4_options;
 #[cfg(test)]

@@ -69,6 +69,8 @@ macro_rules! protocols {
 protocols! {
     Ethernet ethernet "ethernet" "Ethernet" Link;
     Ipv4 ipv4 "ipv4" "IPv4" Network;
+    Icmpv4 icmpv4 "icmpv4" "ICMP" Message;
+    Igmp igmp "igmp" "IGMP" Message;
     Payload payload "payload" "Payload" Data;
     Trailer trailer "trailer" "Trailer" Data;
 }
