@@ -334,4 +334,9 @@ fn label_stack<V: Visitor>(object: &[u8], at: usize, v: &mut V) -> usize {
 }
 
 #[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that reads what is not there has found something"
+)]
 mod tests;

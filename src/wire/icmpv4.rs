@@ -264,4 +264,9 @@ pub(super) fn fields<V: Visitor>(view: &View<'_>, v: &mut V) {
 }
 
 #[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that reads what is not there has found something"
+)]
 mod tests;

@@ -448,4 +448,9 @@ impl Display for Rate {
 }
 
 #[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that reads what is not there has found something"
+)]
 mod tests;
