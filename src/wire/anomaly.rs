@@ -94,6 +94,7 @@ anomalies! {
     Ipv4OptionUnknown "ipv4.option.unknown" "An option that nobody has registered." "RFC 7126 section 4.23" "ipv4.opt_unknown" "" "";
     Ipv4OptionDeprecated "ipv4.option.deprecated" "An option that has been withdrawn." "RFC 6814, RFC 7126" "" "" "";
     Ipv4OptionDuplicate "ipv4.option.duplicate" "An option that may stand only once stands twice." "RFC 791 section 3.1" "ipv4.opt_duplicate" "" "";
+    Ipv4OptionCopied "ipv4.option.copied" "A later fragment carries an option that only the first may carry." "RFC 791 section 3.1" "" "" "";
     Ipv4TtlZero "ipv4.ttl.zero" "The time to live is zero, which no host may send or receive from another." "RFC 1122 section 3.2.1.7" "" "" "ip.ttl.too_small";
     Ipv4TtlLow "ipv4.ttl.low" "A unicast datagram on its last hop that no traceroute explains." "RFC 1812 section 5.3.1" "" "" "ip.ttl.too_small";
     Ipv4SourceMartian "ipv4.source.martian" "No host may send from this address." "RFC 1122 section 3.2.1.3, RFC 6890" "" "" "";
@@ -117,8 +118,31 @@ anomalies! {
     VxlanTruncated "vxlan.truncated" "The datagram is shorter than a VXLAN header." "RFC 7348 section 5" "" "" "";
 
     // icmpv4
+    Icmpv4ChecksumBad "icmpv4.checksum.bad" "The checksum is wrong." "RFC 792, RFC 1071" "" "bad_ICMP_checksum" "icmp.checksum_bad";
+    Icmpv4Truncated "icmpv4.truncated" "The message is shorter than its type needs." "RFC 792" "icmpv4.pkt_too_small" "truncated_header_in_IP" "";
+    Icmpv4TypeUnknown "icmpv4.type.unknown" "A type that nobody has registered." "RFC 792, IANA icmp-parameters" "icmpv4.unknown_type" "" "";
+    Icmpv4TypeDeprecated "icmpv4.type.deprecated" "A type that has been withdrawn." "RFC 6633, RFC 6918" "" "" "";
+    Icmpv4CodeUnknown "icmpv4.code.unknown" "A code that its type does not have." "RFC 792, IANA icmp-parameters" "icmpv4.unknown_code" "" "";
+    Icmpv4EchoBroadcast "icmpv4.echo.broadcast" "An echo request to everybody on the link, who may all answer at once (smurf)." "RFC 1122 section 3.2.2.6" "" "" "";
+    Icmpv4UnreachableMtu "icmpv4.unreachable.mtu" "A next-hop MTU below the 68 bytes that every link must carry." "RFC 791 section 3.2, RFC 1191 section 3" "" "" "";
+    Icmpv4ErrorToMany "icmpv4.error.to_many" "An error sent to a broadcast or multicast address." "RFC 1122 section 3.2.2" "" "" "";
+    Icmpv4ErrorAboutError "icmpv4.error.about_error" "An error about an error." "RFC 1122 section 3.2.2" "" "" "";
+    Icmpv4ErrorAboutFragment "icmpv4.error.about_fragment" "An error about a fragment that is not the first." "RFC 1122 section 3.2.2" "" "" "";
+    Icmpv4ErrorAboutMany "icmpv4.error.about_many" "An error about a datagram to, or from, no single host." "RFC 1122 section 3.2.2" "" "" "";
+    Icmpv4QuoteShort "icmpv4.quote.short" "Less of the datagram is quoted than its header and 8 bytes." "RFC 792, RFC 1122 section 3.2.2" "icmpv4.ipv4_trunc_pkt" "" "";
+    Icmpv4QuoteVersion "icmpv4.quote.version" "What is quoted is not an IPv4 datagram." "RFC 792" "icmpv4.ipv4_unknown_ver" "" "";
+    Icmpv4ExtensionVersion "icmpv4.extension.version" "The version of the extension structure is not 2." "RFC 4884 section 7" "" "" "";
+    Icmpv4ExtensionChecksum "icmpv4.extension.checksum" "The checksum of the extension structure is wrong." "RFC 4884 section 7" "" "" "icmp.ext.checksum_bad";
+    Icmpv4ExtensionLength "icmpv4.extension.length" "The length of the quote or of an extension object is impossible." "RFC 4884 sections 3 and 8" "" "" "";
 
     // igmp
+    IgmpChecksumBad "igmp.checksum.bad" "The checksum is wrong." "RFC 2236 section 2.3, RFC 1071" "" "" "igmp.bad_checksum";
+    IgmpTruncated "igmp.truncated" "The message is shorter than its type needs." "RFC 2236 section 2, RFC 9776 section 7.1" "igmp.pkt_too_small" "" "";
+    IgmpTypeUnknown "igmp.type.unknown" "A type that nobody has registered." "IANA igmp-type-numbers" "" "" "";
+    IgmpTtl "igmp.ttl" "A membership message that is allowed further than one hop." "RFC 2236 section 2, RFC 9776 section 4" "" "" "";
+    IgmpDestination "igmp.destination" "A report or leave sent where its version does not send it." "RFC 2236 section 3, RFC 9776 section 4.2.14" "" "" "";
+    IgmpGroup "igmp.group" "The group is not a multicast address." "RFC 1112 section 4, RFC 2236 section 2.4" "igmp.malformed" "" "";
+    IgmpRecords "igmp.records" "The sources or group records reach past the end of the message." "RFC 9776 section 4" "igmp.malformed" "" "";
 
     // udp
     UdpTruncated "udp.truncated" "The datagram has no room for the header." "RFC 768" "udp.pkt_too_small" "truncated_header" "";

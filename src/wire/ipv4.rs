@@ -56,7 +56,7 @@ pub(super) fn dissect(walk: &mut Walk<'_>, region: Region) -> Next {
     let data = data(region, header_len, total_length);
     judge(walk, &header, region, data);
     if header_len > HEADER && walk.judge.anomalies {
-        ipv4_options::judge(walk, options, !is_first(&header));
+        ipv4_options::judge(walk, options, whole, !is_first(&header));
     }
     if !whole {
         return walk.stop_cut(Protocol::Ipv4, region, header_len);
@@ -97,6 +97,8 @@ pub(super) fn dissect(walk: &mut Walk<'_>, region: Region) -> Next {
 #[inline]
 pub(super) fn by_protocol(number: u8) -> Protocol {
     match number {
+        names::PROTOCOL_ICMP => Protocol::Icmpv4,
+        names::PROTOCOL_IGMP => Protocol::Igmp,
         names::PROTOCOL_IPV4 => Protocol::Ipv4,
         names::PROTOCOL_TCP => Protocol::Tcp,
         names::PROTOCOL_UDP => Protocol::Udp,

@@ -86,6 +86,8 @@ protocols! {
     Udp udp "udp" "UDP" Message;
     Tcp tcp "tcp" "TCP" Message;
     Vxlan vxlan "vxlan" "VXLAN" Tag;
+    Icmpv4 icmpv4 "icmpv4" "ICMP" Message;
+    Igmp igmp "igmp" "IGMP" Message;
     Payload payload "payload" "Payload" Data;
     Trailer trailer "trailer" "Trailer" Data;
 }
