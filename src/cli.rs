@@ -1,1 +1,3 @@
-//! Placeholder.
+//! What the user typed and what the user reads.
+
+pub mod interfaces;
