@@ -6,3 +6,4 @@
 pub mod interface;
 #[cfg(target_os = "linux")]
 mod netlink;
+pub mod resolver;
