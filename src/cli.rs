@@ -64,7 +64,7 @@ pub fn run(cli: &args::Cli, console: &mut Console<'_>) -> Result<Outcome> {
             interfaces::run(*format, console.out).map(|()| Outcome::Done)
         }
         args::Command::Resolver => {
-            crate::net::resolver::serve(&mut std::io::stdin().lock(), console.out)
+            crate::net::resolver::serve(std::io::stdin().lock(), &mut *console.out)
                 .map(|()| Outcome::Done)
         }
     }

@@ -29,6 +29,12 @@ impl Text {
         self.0.len()
     }
 
+    /// The text as a string; what is not UTF-8 becomes U+FFFD.
+    pub(crate) fn into_string(self) -> String {
+        String::from_utf8(self.0)
+            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+    }
+
     pub(crate) fn clear(&mut self) {
         self.0.clear();
     }
@@ -187,7 +193,7 @@ impl Text {
         for chunk in text.utf8_chunks() {
             for character in chunk.valid().chars() {
                 if character.is_control()
-                    || matches!(character, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+                    || matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
                 {
                     self.display(&character.escape_unicode());
                 } else {
