@@ -310,6 +310,8 @@ mod tests {
         reason = "a test that reaches past its own bytes should say so"
     )]
 
+    use std::fmt::Write;
+
     use super::super::field::{Group, Head, Visitor};
     use super::super::frame::{Frame, LinkType};
     use super::super::outline::{frame, outline, outline_ipv4};
@@ -518,14 +520,14 @@ mod tests {
         }
         fn field(&mut self, field: Field<'_>) {
             if let (Brief::Value(words), Value::Number(value)) = (field.brief, field.value) {
-                self.0.push_str(&format!(" {words}{value}"));
+                write!(self.0, " {words}{value}").unwrap();
             }
         }
         fn open(&mut self, _: Group) {}
         fn close(&mut self) {}
         fn end_layer(&mut self) {}
         fn say(&mut self, words: &dyn Display) {
-            self.0.push_str(&format!(" {words}"));
+            write!(self.0, " {words}").unwrap();
         }
     }
 
