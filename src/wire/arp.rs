@@ -176,13 +176,10 @@ fn field<'a>(
     address: &'a [u8],
     shape: Shape,
 ) -> Field<'a> {
-    match *address {
-        [a, b, c, d, e, f] if shape.hardware_len == 6 => {
-            Field::mac(name, label, place, [a, b, c, d, e, f])
-        }
-        [a, b, c, d] if shape.ipv4 && shape.protocol_len == 4 => {
-            Field::ipv4(name, label, place, [a, b, c, d])
-        }
+    let lens = Lens(address);
+    match (address.len(), lens.array(0), lens.array(0)) {
+        (4, Some(ipv4), _) if shape.ipv4 => Field::ipv4(name, label, place, ipv4),
+        (6, _, Some(mac)) => Field::mac(name, label, place, mac),
         _ => Field::bytes(name, label, place, address),
     }
 }
@@ -253,8 +250,11 @@ struct Mac([u8; 6]);
 
 impl Display for Mac {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [a, b, c, d, e, g] = self.0;
-        write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
+        for (index, byte) in self.0.iter().enumerate() {
+            let colon = if index == 0 { "" } else { ":" };
+            write!(f, "{colon}{byte:02x}")?;
+        }
+        Ok(())
     }
 }
 

@@ -42,7 +42,7 @@ pub(super) fn dissect(walk: &mut Walk<'_>, region: Region) -> Next {
         judge(walk, &header, lens);
     }
     let kind = u16::from_be_bytes([header[12], header[13]]);
-    inside(walk, kind, region.after(HEADER))
+    Some(inside(walk, kind, region.after(HEADER)))
 }
 
 fn judge(walk: &mut Walk<'_>, header: &[u8; HEADER], lens: Lens<'_>) {
@@ -83,9 +83,9 @@ fn reaches(header: &[u8; HEADER], group: [u8; 4]) -> bool {
 /// What follows the field behind the addresses, or behind a tag: an EtherType or, for 802.3, the
 /// length of what an LLC header opens.
 #[inline]
-pub(super) fn inside(walk: &mut Walk<'_>, kind: u16, rest: Region) -> Next {
+pub(super) fn inside(walk: &mut Walk<'_>, kind: u16, rest: Region) -> (Protocol, Region) {
     if kind > MAX_LENGTH {
-        return Some((by_ethertype(kind), rest));
+        return (by_ethertype(kind), rest);
     }
     let length = usize::from(kind);
     if length > rest.promised_len() && !walk.context.fragmented {
@@ -96,9 +96,9 @@ pub(super) fn inside(walk: &mut Walk<'_>, kind: u16, rest: Region) -> Next {
     // Novell's first framing had no LLC: an IPX header, whose checksum is always ffff.
     let raw = walk.bytes(data).starts_with(&[0xff, 0xff]);
     if raw || data.promised_len() == 0 {
-        return Some((Protocol::Payload, data));
+        return (Protocol::Payload, data);
     }
-    Some((Protocol::Llc, data))
+    (Protocol::Llc, data)
 }
 
 /// What follows an EtherType, wherever that stands: Ethernet, VLAN tag, SLL, GRE, SNAP.

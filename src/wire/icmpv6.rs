@@ -111,7 +111,7 @@ pub(super) fn fields<V: Visitor>(view: &View<'_>, v: &mut V) {
             );
         }
         PACKET_TOO_BIG => {
-            v.field(Field::number("mtu", "MTU", bytes(4, 4), word).brief(Brief::Value("mtu ")))
+            v.field(Field::number("mtu", "MTU", bytes(4, 4), word).brief(Brief::Value("mtu ")));
         }
         PARAMETER_PROBLEM => v.field(
             Field::number("pointer", "Pointer", bytes(4, 4), word).brief(Brief::Value("pointer ")),

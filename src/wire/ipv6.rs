@@ -5,11 +5,11 @@
 //! its pseudo header; what the extension headers hold is the next file's business.
 
 use std::fmt::{self, Display};
-use std::net::Ipv6Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::anomaly::Anomaly;
 use super::checksum::Pseudo;
-use super::field::{Brief, Field, Name, Value, Visitor, bits, bytes};
+use super::field::{Brief, Field, Lens, Name, Value, Visitor, bits, bytes};
 use super::ipv6_extensions::{Chain, End, Extension};
 use super::packet::{Next, Protocol, Reason, Region, View, Walk};
 use super::{ipv4, names};
@@ -106,7 +106,7 @@ fn tell(walk: &mut Walk<'_>, extension: &Extension<'_>, source: [u8; 16], destin
 
 /// Sixteen bytes of a header that is all there.
 fn array(header: &[u8; HEADER], at: usize) -> [u8; 16] {
-    super::field::Lens(header).array(at).unwrap_or_default()
+    Lens(header).array(at).unwrap_or_default()
 }
 
 pub(super) fn fields<V: Visitor>(view: &View<'_>, v: &mut V) {
@@ -211,6 +211,13 @@ impl Display for PayloadLength {
 /// What kind of IPv6 address this is (RFC 4291 section 2.4 and IANA's special-purpose registry).
 pub(super) struct AddressKind(pub(super) [u8; 16]);
 
+impl AddressKind {
+    /// The IPv4 address that stands inside this one.
+    fn ipv4_at(&self, at: usize) -> Ipv4Addr {
+        Ipv4Addr::from(Lens(&self.0).array(at).unwrap_or([0; 4]))
+    }
+}
+
 impl Display for AddressKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let address = Ipv6Addr::from(self.0);
@@ -219,13 +226,11 @@ impl Display for AddressKind {
         }
         f.write_str(match self.0 {
             [0xff, scope, ..] => return write!(f, "multicast, {}", scope_name(scope & 0x0f)),
-            [0x20, 0x02, a, b, c, d, ..] => {
-                return write!(f, "6to4 of {a}.{b}.{c}.{d}");
-            }
+            [0x20, 0x02, ..] => return write!(f, "6to4 of {}", self.ipv4_at(2)),
             _ if address == Ipv6Addr::UNSPECIFIED => "unspecified",
             _ if address == Ipv6Addr::LOCALHOST => "loopback",
-            [0x00, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0, a, b, c, d] => {
-                return write!(f, "translated {a}.{b}.{c}.{d}");
+            [0x00, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0, ..] => {
+                return write!(f, "translated {}", self.ipv4_at(12));
             }
             [0xfe, second, ..] if second & 0xc0 == 0x80 => "link-local",
             [0xfe, second, ..] if second & 0xc0 == 0xc0 => "site-local, deprecated",

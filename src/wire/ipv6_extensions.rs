@@ -221,7 +221,7 @@ impl Extension<'_> {
                     {
                         v.field(Field::number("type", "Type", bytes(at + 2, 1), kind));
                     }
-                    self.data(2, v);
+                    self.data(if self.kind == MOBILITY { 3 } else { 2 }, v);
                 }
             }
         });

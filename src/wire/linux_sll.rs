@@ -142,13 +142,14 @@ pub(super) fn fields<V: Visitor>(view: &View<'_>, v: &mut V) {
         layout.address + usize::from(address_length).min(8),
     );
     let place = bytes(layout.address, address.len());
-    match *address {
-        [] => {}
-        [a, b, c, d, e, f] => {
-            v.field(Field::mac("source", "Source", place, [a, b, c, d, e, f]).brief(Brief::Source))
+    let start = Lens(address);
+    match (address.len(), start.array(0), start.array(0)) {
+        (0, ..) => {}
+        (6, Some(mac), _) => {
+            v.field(Field::mac("source", "Source", place, mac).brief(Brief::Source));
         }
-        [a, b, c, d] if is_ipv4_tunnel(lens.u16(layout.hardware_type)) => {
-            v.field(Field::ipv4("source", "Source", place, [a, b, c, d]));
+        (4, _, Some(ipv4)) if is_ipv4_tunnel(lens.u16(layout.hardware_type)) => {
+            v.field(Field::ipv4("source", "Source", place, ipv4));
         }
         _ => v.field(Field::bytes("source", "Source", place, address)),
     }

@@ -9,6 +9,10 @@ use super::packet::{Next, Protocol, Region, View, Walk};
 
 /// Two access points and the short control field.
 const HEADER: usize = 3;
+/// Every access point of the station.
+const ALL: u8 = 0xff;
+/// The low bit: a group of access points at the destination, a response at the source.
+const GROUP: u8 = 0x01;
 /// Both access points say: a SNAP header follows (IEEE 802 clause 9.2).
 const SNAP: u8 = 0xaa;
 /// LLC, then organization and protocol.
@@ -69,7 +73,7 @@ pub(super) fn fields<V: Visitor>(view: &View<'_>, v: &mut V) {
     let Some(ssap) = lens.u8(1) else { return };
     v.field(
         Field::hex("ssap", "Source access point", bits(8, 8), ssap)
-            .meaning(&Name(access_point(ssap & 0xfe))),
+            .meaning(&Name(access_point(ssap & !GROUP))),
     );
     let Some(control) = lens.u8(2) else { return };
     match lens.u16(2) {
@@ -95,7 +99,7 @@ pub(super) fn fields<V: Visitor>(view: &View<'_>, v: &mut V) {
     let field = Field::hex("protocol", "Protocol", bytes(6, 2), protocol);
     match organization {
         ENCAPSULATED_ETHERNET | BRIDGE_TUNNEL => {
-            v.field(field.meaning(&EtherType(protocol)).brief(Brief::Inside))
+            v.field(field.meaning(&EtherType(protocol)).brief(Brief::Inside));
         }
         _ => v.field(field),
     }
@@ -118,7 +122,10 @@ fn unnumbered(control: u8) -> &'static str {
 }
 
 fn access_point(sap: u8) -> Option<&'static str> {
-    Some(match sap {
+    if sap == ALL {
+        return Some("all");
+    }
+    Some(match sap & !GROUP {
         0x00 => "null",
         0x02 => "LLC management",
         IPV4 => "IPv4",
@@ -131,7 +138,6 @@ fn access_point(sap: u8) -> Option<&'static str> {
         0xf0 => "NetBIOS",
         0xf4 => "IBM management",
         0xfe => "ISO network layer",
-        0xff => "all",
         _ => return None,
     })
 }

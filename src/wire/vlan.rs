@@ -25,7 +25,7 @@ pub(super) fn dissect(walk: &mut Walk<'_>, region: Region) -> Next {
     if tag & 0x0fff == RESERVED {
         walk.anomaly(Anomaly::VlanIdReserved);
     }
-    ethernet::inside(walk, kind, region.after(HEADER))
+    Some(ethernet::inside(walk, kind, region.after(HEADER)))
 }
 
 #[inline]
