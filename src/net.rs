@@ -1,1 +1,4 @@
-//! Placeholder.
+//! The kernel: signals for now.
+
+pub mod resolver;
+pub mod signals;

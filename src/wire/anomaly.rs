@@ -121,8 +121,28 @@ anomalies! {
     // igmp
 
     // udp
+    UdpTruncated "udp.truncated" "The datagram has no room for the header." "RFC 768" "udp.pkt_too_small" "truncated_header" "";
+    UdpLengthShort "udp.length.short" "The length is smaller than the header." "RFC 768, RFC 2675 section 4" "udp.hlen_too_small" "UDP_datagram_length_mismatch" "udp.length.bad";
+    UdpLengthLong "udp.length.long" "The length is more than the datagram holds." "RFC 768" "udp.len_invalid" "UDP_datagram_length_mismatch" "udp.length.bad";
+    UdpChecksumBad "udp.checksum.bad" "The checksum is wrong." "RFC 768, RFC 1122 section 4.1.3.4" "" "bad_UDP_checksum" "udp.checksum.bad";
+    UdpPortZero "udp.port.zero" "The destination port is zero, which nobody can listen on." "RFC 6335 section 6" "" "" "";
 
     // tcp
+    TcpTruncated "tcp.truncated" "The datagram has no room for the header." "RFC 9293 section 3.1" "tcp.pkt_too_small" "truncated_header" "tcp.short_segment";
+    TcpDataOffsetShort "tcp.data_offset.short" "The header length is below 20 bytes." "RFC 9293 section 3.1" "tcp.invalid_optlen" "bad_TCP_header_len" "tcp.bogus_header_length";
+    TcpDataOffsetLong "tcp.data_offset.long" "The header is longer than the segment." "RFC 9293 section 3.1" "tcp.hlen_too_small" "truncated_header" "tcp.bogus_header_length";
+    TcpChecksumBad "tcp.checksum.bad" "The checksum is wrong." "RFC 9293 section 3.1" "" "bad_TCP_checksum" "tcp.checksum_bad.expert";
+    TcpFlagsNull "tcp.flags.null" "None of the flags FIN, SYN, RST, PSH, ACK and URG is set: a null scan." "RFC 9293 section 3.10.7" "" "" "";
+    TcpFlagsXmas "tcp.flags.xmas" "FIN, PSH and URG without ACK: a Christmas tree scan." "RFC 9293 section 3.10.7" "" "" "";
+    TcpFlagsSynFin "tcp.flags.syn_fin" "SYN and FIN together: the connection would begin and end at once." "RFC 9293 section 3.10.7" "" "" "";
+    TcpFlagsSynRst "tcp.flags.syn_rst" "SYN and RST together: the connection would begin and be refused at once." "RFC 9293 section 3.10.7" "" "TCP_christmas" "";
+    TcpFlagsFinWithoutAck "tcp.flags.fin_without_ack" "FIN without ACK: no connection can be in a state to send it." "RFC 9293 section 3.10.7" "" "" "";
+    TcpSynPayload "tcp.syn.payload" "A SYN carries data without Fast Open." "RFC 9293 section 3.4, RFC 7413" "" "SYN_with_data" "";
+    TcpPortZero "tcp.port.zero" "A port is zero, which nobody can listen on or speak from." "RFC 6335 section 6" "" "" "";
+    TcpReserved "tcp.reserved" "A reserved bit is set." "RFC 9293 section 3.1, RFC 9768" "" "" "";
+    TcpOptionLength "tcp.option.length" "An option's length is impossible or reaches past the header." "RFC 9293 section 3.1" "tcp.opt_invalid_len" "" "tcp.option.len.invalid";
+    TcpOptionDuplicate "tcp.option.duplicate" "An option that may stand only once stands twice." "RFC 9293 section 3.1" "tcp.opt_duplicate" "" "";
+    TcpOptionWindowScale "tcp.option.window_scale" "The window scale is more than 14." "RFC 7323 section 2.3" "" "" "tcp.options.wscale.shift.invalid";
 }
 
 impl Anomaly {

@@ -5,11 +5,12 @@
 use std::fmt::{self, Display};
 
 use super::anomaly::Anomaly;
-use super::checksum::{Unjudged, Verdict};
+use super::checksum::{Pseudo, Unjudged, Verdict};
 use super::field::{Brief, Field, Value, Visitor, bits, bytes};
 use super::ipv6::AddressKind;
 use super::names;
 use super::packet::{Next, Protocol, Region, View, Walk};
+use super::transport;
 
 /// Type, code, checksum.
 const HEADER: usize = 4;
@@ -60,26 +61,12 @@ fn header_len(kind: u8) -> usize {
     }
 }
 
+/// The sum covers IPv6 addresses; over anything else it means nothing.
 fn verdict(walk: &Walk<'_>, region: Region, carried: u16) -> Verdict {
-    let Some(pseudo @ super::checksum::Pseudo::V6(..)) = walk.context.pseudo else {
-        return Verdict::Unknown(Unjudged::NoPseudoHeader);
-    };
-    if walk.context.fragmented {
-        return Verdict::Unknown(Unjudged::Fragment);
+    match walk.context.pseudo {
+        Some(Pseudo::V6(..)) => transport::verdict(walk, names::PROTOCOL_ICMPV6, region, carried),
+        _ => Verdict::Unknown(Unjudged::NoPseudoHeader),
     }
-    if !region.is_whole() {
-        return Verdict::Unknown(Unjudged::Cut);
-    }
-    if walk.frame.offload.checksum_not_ready {
-        return Verdict::Unknown(Unjudged::Offload);
-    }
-    let Ok(len) = u32::try_from(region.len()) else {
-        return Verdict::Unknown(Unjudged::Length);
-    };
-    pseudo
-        .sum(names::PROTOCOL_ICMPV6, len)
-        .with(walk.bytes(region))
-        .verdict(carried)
 }
 
 pub(super) fn fields<V: Visitor>(view: &View<'_>, v: &mut V) {

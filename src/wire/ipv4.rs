@@ -102,6 +102,8 @@ pub(super) fn dissect(walk: &mut Walk<'_>, region: Region) -> Next {
 pub(super) fn by_protocol(number: u8) -> Protocol {
     match number {
         names::PROTOCOL_IPV4 => Protocol::Ipv4,
+        names::PROTOCOL_TCP => Protocol::Tcp,
+        names::PROTOCOL_UDP => Protocol::Udp,
         names::PROTOCOL_IPV6 => Protocol::Ipv6,
         names::PROTOCOL_GRE => Protocol::Gre,
         super::ah::PROTOCOL => Protocol::Ah,

@@ -84,6 +84,8 @@ protocols! {
     Gre gre "gre" "GRE" Tag;
     Icmpv6 icmpv6 "icmpv6" "ICMPv6" Message;
     Vxlan vxlan "vxlan" "VXLAN" Tag;
+    Udp udp "udp" "UDP" Message;
+    Tcp tcp "tcp" "TCP" Message;
     Payload payload "payload" "Payload" Data;
     Trailer trailer "trailer" "Trailer" Data;
 }
@@ -93,8 +95,8 @@ protocols! {
 pub enum Kind {
     /// Carries others over one link.
     Link,
-    /// Carries others and marks them: a VLAN, a label, a tunnel. Its briefs speak for
-    /// themselves (`vlan 100`) and the line always shows them, without the layer's label.
+    /// Carries others and is of interest by itself: a VLAN tag, a label, a tunnel's header. Its
+    /// briefs speak for themselves (`vlan 100`).
     Tag,
     /// Names who and to whom.
     Network,
@@ -636,7 +638,7 @@ pub fn visit<V: Visitor>(frame: &Frame<'_>, packet: &Packet, visitor: &mut V) {
                 name: "quoted",
                 label: "Quoted datagram",
                 bits,
-                shape: Shape::Object,
+                shape: Shape::Quote,
             });
             visitor.open(Group {
                 name: "layers",
@@ -649,8 +651,8 @@ pub fn visit<V: Visitor>(frame: &Frame<'_>, packet: &Packet, visitor: &mut V) {
         }
         visitor.end_layer();
         while depth > following {
-            visitor.close();
-            visitor.close();
+            visitor.close(Shape::List);
+            visitor.close(Shape::Quote);
             visitor.end_layer();
             depth -= 1;
         }
