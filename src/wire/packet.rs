@@ -73,7 +73,7 @@ protocols! {
     Slip slip "slip" "SLIP" Link;
     CiscoHdlc cisco_hdlc "cisco_hdlc" "Cisco HDLC" Link;
     Llc llc "llc" "LLC" Link;
-    Vlan vlan "vlan" "VLAN tag" Tag;
+    Vlan vlan "vlan" "VLAN" Tag;
     Mpls mpls "mpls" "MPLS" Tag;
     Pppoe pppoe "pppoe" "PPPoE" Tag;
     Ppp ppp "ppp" "PPP" Link;
@@ -95,8 +95,7 @@ protocols! {
 pub enum Kind {
     /// Carries others over one link.
     Link,
-    /// Carries others and is of interest by itself: a VLAN tag, a label, a tunnel's header. Its
-    /// briefs speak for themselves (`vlan 100`).
+    /// Carries others and is of interest by itself: a VLAN tag, a label, a tunnel's header.
     Tag,
     /// Names who and to whom.
     Network,
