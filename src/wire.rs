@@ -26,6 +26,7 @@ mod ipv4;
 mod ipv4_options;
 mod ipv6;
 mod ipv6_extensions;
+mod ipv6_options;
 mod linux_sll;
 mod llc;
 mod loopback;

@@ -46,7 +46,7 @@ pub(super) fn fields<V: Visitor>(view: &View<'_>, v: &mut V) {
     v.field(
         Field::number("length", "Length", bytes(1, 1), len(payload_len) as u64).meaning(&"bytes"),
     );
-    describe(lens, 0, Brief::Value("ah spi "), v);
+    describe(lens, 0, Brief::Value("spi "), v);
 }
 
 /// Everything behind next header and length, for a header that begins `at` bytes into its layer.
@@ -69,4 +69,56 @@ pub(super) fn describe<V: Visitor>(header: Lens<'_>, at: usize, brief: Brief, v:
         bytes(at + HEADER, icv.len()),
         icv,
     ));
+}
+
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that panics has found something"
+)]
+mod tests {
+    use crate::wire::frame::LinkType;
+    use crate::wire::outline::{
+        DATAGRAM, assert_every_prefix_holds, frame, has, outline, outline_ipv4,
+    };
+
+    /// Outer header of 64 bytes for protocol 51, then AH of 24 bytes around IPv4.
+    fn datagram() -> Vec<u8> {
+        let outer = [
+            0x45, 0, 0, 64, 0, 1, 0, 0, 64, 51, 0x66, 0x88, 10, 0, 0, 1, 10, 0, 0, 2,
+        ];
+        let mut header = [0; 24];
+        header[..12].copy_from_slice(&[4, 4, 0, 0, 0, 0, 1, 2, 0, 0, 0, 9]);
+        header[12..].fill(0xab);
+        [&outer[..], &header, &DATAGRAM].concat()
+    }
+
+    #[test]
+    fn what_is_authenticated_lies_open() {
+        let text = outline_ipv4(&datagram());
+        for line in [
+            "ipv4.checksum_ok = true",
+            "ah.next_header = 4",
+            "ah.length = 24 (bytes)",
+            "ah.spi = 0x00000102",
+            "ah.sequence = 9",
+            "ah.icv = abababababababababababab",
+        ] {
+            assert!(has(&text, line), "{line} in {text}");
+        }
+        assert_eq!(text.matches("ipv4.checksum_ok = true").count(), 2, "{text}");
+        assert!(!text.contains("! "), "{text}");
+        assert_every_prefix_holds(LinkType::IPV4, &datagram());
+    }
+
+    #[test]
+    fn a_length_that_lies_is_truncated() {
+        let mut bytes = datagram();
+        bytes[21] = 0xff;
+        let text = outline(&frame(LinkType::IPV4, &bytes));
+        assert!(text.contains("! ah.truncated at 1"), "{text}");
+        assert!(text.contains("stopped ah at 20: 44 of 1028 header bytes"));
+        assert!(has(&text, "ah.sequence = 9"));
+    }
 }

@@ -136,54 +136,48 @@ pub(super) fn fields<V: Visitor>(view: &View<'_>, v: &mut V) {
         target_hardware,
         target_protocol,
     ] = shape.starts();
-    for (name, label, at, len) in [
-        (
+    let hardware = |name, label, at| {
+        let place = bytes(at, shape.hardware_len);
+        let address = lens.slice(at, at + shape.hardware_len);
+        match Lens(address).array(0) {
+            Some(mac) if address.len() == 6 => Field::mac(name, label, place, mac),
+            _ => Field::bytes(name, label, place, address),
+        }
+    };
+    let protocol = |name, label, at| {
+        let place = bytes(at, shape.protocol_len);
+        let address = lens.slice(at, at + shape.protocol_len);
+        match Lens(address).array(0) {
+            Some(ipv4) if shape.ipv4 && address.len() == 4 => Field::ipv4(name, label, place, ipv4),
+            _ => Field::bytes(name, label, place, address),
+        }
+    };
+    for field in [
+        hardware(
             "sender_hardware_address",
             "Sender hardware address",
             sender_hardware,
-            shape.hardware_len,
         ),
-        (
+        protocol(
             "sender_protocol_address",
             "Sender protocol address",
             sender_protocol,
-            shape.protocol_len,
         ),
-        (
+        hardware(
             "target_hardware_address",
             "Target hardware address",
             target_hardware,
-            shape.hardware_len,
         ),
-        (
+        protocol(
             "target_protocol_address",
             "Target protocol address",
             target_protocol,
-            shape.protocol_len,
         ),
     ] {
-        let address = lens.slice(at, at + len);
-        if address.len() == len && len > 0 {
-            v.field(field(name, label, bytes(at, len), address, shape));
+        let Bits { start, len } = field.bits;
+        if len > 0 && u64::from(start) + u64::from(len) <= lens.0.len() as u64 * 8 {
+            v.field(field);
         }
-    }
-}
-
-fn field<'a>(
-    name: &'static str,
-    label: &'static str,
-    place: Bits,
-    address: &'a [u8],
-    shape: Shape,
-) -> Field<'a> {
-    match *address {
-        [a, b, c, d, e, f] if shape.hardware_len == 6 => {
-            Field::mac(name, label, place, [a, b, c, d, e, f])
-        }
-        [a, b, c, d] if shape.ipv4 && shape.protocol_len == 4 => {
-            Field::ipv4(name, label, place, [a, b, c, d])
-        }
-        _ => Field::bytes(name, label, place, address),
     }
 }
 
@@ -253,8 +247,11 @@ struct Mac([u8; 6]);
 
 impl Display for Mac {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [a, b, c, d, e, g] = self.0;
-        write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
+        for (index, byte) in self.0.iter().enumerate() {
+            let colon = if index == 0 { "" } else { ":" };
+            write!(f, "{colon}{byte:02x}")?;
+        }
+        Ok(())
     }
 }
 
@@ -301,4 +298,171 @@ pub(super) fn hardware(number: u16) -> Option<&'static str> {
         Id::NONE => "no link header",
         _ => return None,
     })
+}
+
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that panics has found something"
+)]
+mod tests {
+    use super::*;
+    use crate::wire::frame::LinkType;
+    use crate::wire::outline::{assert_every_prefix_holds, frame, has, outline};
+    use proptest::prelude::*;
+
+    /// Ethernet and IPv4: 02:00:00:00:00:02 at 10.0.0.2 to 00:00:00:00:00:00 at 10.0.0.1.
+    const REQUEST: [u8; 28] = [
+        0, 1, 8, 0, 6, 4, 0, 1, 2, 0, 0, 0, 0, 2, 10, 0, 0, 2, 0, 0, 0, 0, 0, 0, 10, 0, 0, 1,
+    ];
+
+    fn framed(kind: [u8; 2], packet: &[u8]) -> Vec<u8> {
+        let addresses = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 2];
+        [&addresses, &kind[..], packet].concat()
+    }
+
+    fn text(packet: &[u8]) -> String {
+        outline(&frame(LinkType::ETHERNET, &framed([8, 6], packet)))
+    }
+
+    #[test]
+    fn a_request() {
+        let text = text(&[&REQUEST[..], &[0; 18]].concat());
+        for line in [
+            "arp.hardware_type = 1 (Ethernet)",
+            "arp.protocol_type = 0x0800",
+            "arp.hardware_length = 6",
+            "arp.protocol_length = 4",
+            "arp.operation = 1 (request who-has 10.0.0.1 tell 10.0.0.2)",
+            "arp.sender_hardware_address = 02:00:00:00:00:02",
+            "arp.sender_protocol_address = 10.0.0.2",
+            "arp.target_hardware_address = 00:00:00:00:00:00",
+            "arp.target_protocol_address = 10.0.0.1",
+            "trailer.length = 18 (padding, all zero)",
+        ] {
+            assert!(has(&text, line), "{line} in {text}");
+        }
+        assert!(!text.contains("! ") && !text.contains("stopped"), "{text}");
+        assert_every_prefix_holds(LinkType::ETHERNET, &framed([8, 6], &REQUEST));
+    }
+
+    #[test]
+    fn every_operation_is_a_sentence() {
+        let operation = |number: u8, change: &dyn Fn(&mut [u8; 28])| {
+            let mut packet = REQUEST;
+            packet[7] = number;
+            change(&mut packet);
+            let text = text(&packet);
+            let line = text.lines().find(|line| line.starts_with("arp.operation"));
+            line.unwrap().split_once('(').unwrap().1.to_owned()
+        };
+        let same = |_: &mut [u8; 28]| {};
+        assert_eq!(
+            operation(2, &same),
+            "reply 10.0.0.2 is-at 02:00:00:00:00:02)"
+        );
+        assert_eq!(
+            operation(3, &same),
+            "reverse request who-is 00:00:00:00:00:00 tell 02:00:00:00:00:02)"
+        );
+        assert_eq!(
+            operation(4, &same),
+            "reverse reply 00:00:00:00:00:00 is 10.0.0.1)"
+        );
+        assert_eq!(
+            operation(8, &same),
+            "inverse request who-is 00:00:00:00:00:00 tell 10.0.0.2)"
+        );
+        assert_eq!(operation(99, &same), "operation 99)");
+        // RFC 5227 sections 1.1 and 3.
+        let probe = |packet: &mut [u8; 28]| packet[14..18].fill(0);
+        assert_eq!(operation(1, &probe), "request probe who-has 10.0.0.1)");
+        let announce = |packet: &mut [u8; 28]| packet[27] = 2;
+        assert_eq!(
+            operation(1, &announce),
+            "request announcement 10.0.0.2 is-at 02:00:00:00:00:02)"
+        );
+    }
+
+    #[test]
+    fn reverse_arp_has_its_own_ethertype() {
+        let bytes = framed([0x80, 0x35], &REQUEST);
+        assert!(outline(&frame(LinkType::ETHERNET, &bytes)).contains("arp.operation = 1"));
+    }
+
+    #[test]
+    fn other_lengths_are_bytes() {
+        // Hardware type 24, IEEE 1394: RFC 2734 has sixteen bytes; here three, and protocol 1.
+        let packet = [0, 24, 0, 1, 3, 1, 0, 1, 1, 2, 3, 4, 5, 6, 7, 8];
+        let text = text(&packet);
+        assert!(has(&text, "arp.sender_hardware_address = 010203"), "{text}");
+        assert!(has(&text, "arp.target_protocol_address = 08"));
+        assert!(!text.contains("! "), "{text}");
+    }
+
+    #[test]
+    fn atm_has_another_layout() {
+        let packet = [0, 19, 8, 0, 0x54, 0, 0, 1, 4, 20, 0, 4, 1, 2, 3];
+        let text = text(&packet);
+        assert!(has(&text, "arp.operation = 1 (request)"), "{text}");
+        assert!(has(&text, "trailer.length = 7"));
+        assert!(!text.contains("! "), "{text}");
+    }
+
+    #[test]
+    fn short_and_wrong() {
+        let short = text(&REQUEST[..27]);
+        assert!(short.contains("! arp.truncated at 1"), "{short}");
+        assert!(has(
+            &short,
+            "arp.target_hardware_address = 00:00:00:00:00:00"
+        ));
+        assert!(!short.contains("arp.target_protocol_address"));
+        assert!(text(&REQUEST[..7]).contains("! arp.truncated at 1"));
+        let mut packet = REQUEST;
+        packet[4] = 5;
+        assert!(text(&packet).contains("! arp.address_length at 1"));
+        packet = REQUEST;
+        packet[8] = 3;
+        assert!(text(&packet).contains("! arp.sender.multicast at 1"));
+    }
+
+    proptest! {
+        #[test]
+        fn agrees_with_etherparse(
+            hardware in 0..40_u16,
+            hardware_len in 0..9_u8,
+            protocol_len in 0..9_u8,
+            operation: u16,
+            addresses in prop::collection::vec(any::<u8>(), 36),
+        ) {
+            prop_assume!(Id(hardware) != Id::ATM);
+            let mut packet = [hardware.to_be_bytes(), [8, 0], [hardware_len, protocol_len]].concat();
+            packet.extend(operation.to_be_bytes());
+            packet.extend(&addresses);
+            let theirs = etherparse::ArpPacketSlice::from_slice(&packet).unwrap();
+            let text = text(&packet);
+            let operation = format!("arp.operation = {}", theirs.operation().0);
+            prop_assert!(has(&text, &operation));
+            let hex = |bytes: &[u8]| {
+                bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
+            };
+            for (name, address) in [
+                ("sender_hardware_address", theirs.sender_hw_addr()),
+                ("sender_protocol_address", theirs.sender_protocol_addr()),
+                ("target_hardware_address", theirs.target_hw_addr()),
+                ("target_protocol_address", theirs.target_protocol_addr()),
+            ] {
+                let name = format!("arp.{name} = ");
+                let ours = text.lines().find_map(|line| line.strip_prefix(&name));
+                let ours = ours.unwrap_or_default();
+                let ours = match ours.parse::<std::net::Ipv4Addr>() {
+                    Ok(address) => hex(&address.octets()),
+                    Err(_) => ours.replace(':', ""),
+                };
+                prop_assert_eq!(ours, hex(address));
+            }
+        }
+    }
 }

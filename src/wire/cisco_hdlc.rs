@@ -69,3 +69,34 @@ impl Display for Inside {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that panics has found something"
+)]
+mod tests {
+    use crate::wire::frame::LinkType;
+    use crate::wire::outline::{DATAGRAM, assert_every_prefix_holds, frame, has, outline};
+
+    #[test]
+    fn ipv4_in_both_link_types() {
+        for link_type in [LinkType::C_HDLC, LinkType::PPP_HDLC] {
+            let bytes = [&[0x0f, 0, 0x08, 0x00], &DATAGRAM[..]].concat();
+            let text = outline(&frame(link_type, &bytes));
+            assert!(has(&text, "cisco_hdlc.address = 0x0f (unicast)"), "{text}");
+            assert!(has(&text, "cisco_hdlc.protocol = 0x0800"));
+            assert!(has(&text, "ipv4.checksum_ok = true"));
+            assert_every_prefix_holds(link_type, &bytes);
+        }
+    }
+
+    #[test]
+    fn slarp_is_not_reverse_arp() {
+        let bytes = [0x8f, 0, 0x80, 0x35, 0, 0, 0, 2, 0, 0, 0, 5];
+        let text = outline(&frame(LinkType::C_HDLC, &bytes));
+        assert!(text.contains("(SLARP, Cisco's keepalive)"), "{text}");
+        assert!(has(&text, "payload.length = 8"));
+    }
+}

@@ -42,7 +42,7 @@ pub(super) fn dissect(walk: &mut Walk<'_>, region: Region) -> Next {
         judge(walk, &header, lens);
     }
     let kind = u16::from_be_bytes([header[12], header[13]]);
-    inside(walk, kind, region.after(HEADER))
+    Some(inside(walk, kind, region.after(HEADER)))
 }
 
 fn judge(walk: &mut Walk<'_>, header: &[u8; HEADER], lens: Lens<'_>) {
@@ -83,9 +83,9 @@ fn reaches(header: &[u8; HEADER], group: [u8; 4]) -> bool {
 /// What follows the field behind the addresses, or behind a tag: an EtherType or, for 802.3, the
 /// length of what an LLC header opens.
 #[inline]
-pub(super) fn inside(walk: &mut Walk<'_>, kind: u16, rest: Region) -> Next {
+pub(super) fn inside(walk: &mut Walk<'_>, kind: u16, rest: Region) -> (Protocol, Region) {
     if kind > MAX_LENGTH {
-        return Some((by_ethertype(kind), rest));
+        return (by_ethertype(kind), rest);
     }
     let length = usize::from(kind);
     if length > rest.promised_len() && !walk.context.fragmented {
@@ -96,9 +96,9 @@ pub(super) fn inside(walk: &mut Walk<'_>, kind: u16, rest: Region) -> Next {
     // Novell's first framing had no LLC: an IPX header, whose checksum is always ffff.
     let raw = walk.bytes(data).starts_with(&[0xff, 0xff]);
     if raw || data.promised_len() == 0 {
-        return Some((Protocol::Payload, data));
+        return (Protocol::Payload, data);
     }
-    Some((Protocol::Llc, data))
+    (Protocol::Llc, data)
 }
 
 /// What follows an EtherType, wherever that stands: Ethernet, VLAN tag, SLL, GRE, SNAP.
@@ -199,5 +199,173 @@ impl Display for MacKind {
             [first, ..] if first & 2 != 0 => "unicast, locally administered",
             _ => "unicast, globally unique",
         })
+    }
+}
+
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that panics has found something"
+)]
+mod tests {
+    use super::*;
+    use crate::wire::frame::LinkType;
+    use crate::wire::outline::{DATAGRAM, assert_every_prefix_holds, frame, has, outline};
+    use proptest::prelude::*;
+
+    const ADDRESSES: [u8; 12] = [2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2];
+
+    fn ethernet(parts: &[&[u8]]) -> String {
+        outline(&frame(LinkType::ETHERNET, &parts.concat()))
+    }
+
+    #[test]
+    fn ethernet_two() {
+        let text = ethernet(&[&ADDRESSES, &[0x08, 0x00], &DATAGRAM, &[0; 26]]);
+        assert!(
+            has(&text, "ethernet.destination = 02:00:00:00:00:01"),
+            "{text}"
+        );
+        assert!(has(&text, "ethernet.source = 02:00:00:00:00:02"));
+        assert!(has(&text, "ethernet.ethertype = 0x0800"));
+        assert!(has(&text, "ipv4.total_length = 20"));
+        assert!(has(&text, "trailer.length = 26"), "padding is a trailer");
+        assert!(!text.contains("! "), "{text}");
+        assert_every_prefix_holds(
+            LinkType::ETHERNET,
+            &[&ADDRESSES, &[0x08, 0x00][..], &DATAGRAM].concat(),
+        );
+    }
+
+    #[test]
+    fn a_length_ends_where_it_says() {
+        let llc = [0x42, 0x42, 0x03, 1, 2];
+        let text = ethernet(&[&ADDRESSES, &[0, 5], &llc, &[0; 41]]);
+        assert!(has(&text, "ethernet.length = 5"), "{text}");
+        assert!(has(&text, "llc.dsap = 0x42"));
+        assert!(has(&text, "payload.length = 2"));
+        assert!(has(&text, "trailer.length = 41"));
+        assert!(!text.contains("! "), "{text}");
+        let text = ethernet(&[&ADDRESSES, &[0, 6], &llc]);
+        assert!(text.contains("! ethernet.length at 0"), "{text}");
+        let mut cut = frame(LinkType::ETHERNET, &[]);
+        let bytes = [&ADDRESSES, &[0, 6][..], &llc].concat();
+        (cut.bytes, cut.wire_len) = (&bytes, 20);
+        assert!(!outline(&cut).contains("! "), "cut by the snaplen");
+    }
+
+    #[test]
+    fn neither_length_nor_ethertype_is_opaque() {
+        let text = ethernet(&[&ADDRESSES, &[0x05, 0xdd], &DATAGRAM]);
+        assert!(has(&text, "ethernet.ethertype = 0x05dd"), "{text}");
+        assert!(has(&text, "payload.length = 20"));
+        let text = ethernet(&[&ADDRESSES, &[0x00, 0x14], &[0xff; 20]]);
+        assert!(has(&text, "payload.length = 20"), "raw IPX: {text}");
+    }
+
+    #[test]
+    fn a_runt_is_truncated_and_a_cut_is_not() {
+        let text = ethernet(&[&ADDRESSES, &[8]]);
+        assert!(text.contains("! ethernet.truncated at 0"), "{text}");
+        assert!(text.contains("stopped ethernet at 0: 13 of 14 header bytes"));
+        assert!(has(&text, "ethernet.source = 02:00:00:00:00:02"));
+    }
+
+    #[test]
+    fn a_source_is_no_group() {
+        let mut addresses = ADDRESSES;
+        addresses[6] = 3;
+        let text = ethernet(&[&addresses, &[0x08, 0x00], &DATAGRAM]);
+        assert!(text.contains("! ethernet.source.multicast at 0"), "{text}");
+    }
+
+    #[test]
+    fn a_group_maps_to_its_low_23_bits() {
+        let to = |mac: [u8; 6], tag: &[u8], source: &[u8; 6]| {
+            // 224.129.2.3 maps to 01:00:5e:01:02:03: the top bit of 129 is lost.
+            let mut datagram = DATAGRAM;
+            datagram[8] = 1;
+            datagram[10..12].copy_from_slice(&[0xcc, 0x67]);
+            datagram[16..].copy_from_slice(&[224, 129, 2, 3]);
+            let text = ethernet(&[&mac, source, tag, &[0x08, 0x00], &datagram]);
+            assert!(has(&text, "ipv4.checksum_ok = true"), "{text}");
+            text.contains("! ethernet.destination.mismatch at 0")
+        };
+        let source = [2, 0, 0, 0, 0, 2];
+        let tag = [0x81, 0x00, 0x00, 0x05];
+        assert!(!to([1, 0, 0x5e, 1, 2, 3], &[], &source));
+        assert!(!to([1, 0, 0x5e, 1, 2, 3], &tag, &source));
+        assert!(!to([0xff; 6], &[], &source));
+        assert!(
+            !to([0; 6], &[], &[0; 6]),
+            "a loopback device has no addresses"
+        );
+        assert!(to([1, 0, 0x5e, 0x81, 2, 3], &[], &source));
+        assert!(to([1, 0, 0x5e, 1, 2, 4], &[], &source));
+        assert!(to([2, 0, 0, 0, 0, 1], &[], &source));
+        assert!(to([2, 0, 0, 0, 0, 1], &tag, &source));
+    }
+
+    #[test]
+    fn a_tunnels_fragment_is_not_a_lie() {
+        // IPv4 in IPv4 in two fragments: the first brings 24 of the inner 100 bytes.
+        let outer = [
+            0x45, 0, 0, 44, 0, 1, 0x20, 0, 64, 4, 0x46, 0xcb, 10, 0, 0, 1, 10, 0, 0, 2,
+        ];
+        let inner = [
+            0x45, 0, 0, 100, 0, 1, 0, 0, 64, 253, 0x65, 0x9a, 10, 0, 0, 1, 10, 0, 0, 2, 0, 0, 0, 0,
+        ];
+        let text = ethernet(&[&ADDRESSES, &[0x08, 0x00], &outer, &inner]);
+        assert!(has(&text, "ipv4.total_length = 100"), "{text}");
+        assert!(!text.contains("! "), "{text}");
+        let mut whole = outer;
+        whole[6] = 0;
+        whole[10..12].copy_from_slice(&[0x66, 0xcb]);
+        let text = ethernet(&[&ADDRESSES, &[0x08, 0x00], &whole, &inner]);
+        assert!(
+            text.contains("! ipv4.total_length.truncated at 2"),
+            "{text}"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn agrees_with_etherparse(bytes: [u8; 14]) {
+            let theirs = etherparse::Ethernet2Header::from_bytes(bytes);
+            let text = outline(&frame(LinkType::ETHERNET, &bytes));
+            let mac = |address: [u8; 6]| address.map(|byte| format!("{byte:02x}")).join(":");
+            let destination = format!("ethernet.destination = {}", mac(theirs.destination));
+            prop_assert!(has(&text, &destination));
+            let source = format!("ethernet.source = {}", mac(theirs.source));
+            prop_assert!(has(&text, &source));
+            let kind = theirs.ether_type.0;
+            let line = if kind <= MAX_LENGTH {
+                format!("ethernet.length = {kind}")
+            } else {
+                format!("ethernet.ethertype = 0x{kind:04x}")
+            };
+            prop_assert!(has(&text, &line));
+        }
+
+        #[test]
+        fn the_walk_is_total(
+            link_type in prop::sample::select(
+                &[0, 1, 8, 9, 12, 50, 51, 101, 104, 108, 113, 228, 229, 276][..]),
+            bytes in prop::collection::vec(any::<u8>(), 0..160),
+            kind in prop::sample::select(&[
+                0x0800, 0x0806, 0x8035, 0x8100, 0x86dd, 0x8847, 0x8863, 0x8864, 0x880b, 0x6558,
+                0x0010][..]),
+            cut: u8,
+        ) {
+            let mut bytes = bytes;
+            // Half of the noise goes behind an EtherType that somebody reads.
+            if cut % 2 == 0 && link_type == 1 && let Some(at) = bytes.get_mut(12..14) {
+                at.copy_from_slice(&u16::to_be_bytes(kind));
+            }
+            let mut frame = frame(LinkType(link_type), &bytes);
+            frame.wire_len += u32::from(cut) / 8;
+            outline(&frame);
+        }
     }
 }

@@ -164,15 +164,11 @@ pub(super) fn fields<V: Visitor>(view: &View<'_>, v: &mut V) {
     ));
     let version = shape.version();
     let name = match version {
-        0 => "GRE",
-        1 => "GRE, PPTP",
-        _ => "GRE, unknown version",
+        0 => Some("RFC 2784"),
+        1 => Some("PPTP, RFC 2637"),
+        _ => None,
     };
-    v.field(
-        Field::number("version", "Version", bits(13, 3), version)
-            .meaning(&Name(Some(name)))
-            .brief(Brief::Meaning("")),
-    );
+    v.field(Field::number("version", "Version", bits(13, 3), version).meaning(&Name(name)));
     let Some(kind) = lens.u16(2) else { return };
     v.field(
         Field::hex("protocol_type", "Protocol type", bits(16, 16), kind)
@@ -257,5 +253,135 @@ impl Display for Inside {
             0x22eb => f.write_str("ERSPAN type III"),
             kind => EtherType(kind).fmt(f),
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that panics has found something"
+)]
+mod tests {
+    use crate::wire::frame::LinkType;
+    use crate::wire::outline::{
+        DATAGRAM, assert_every_prefix_holds, frame, has, outline, outline_ipv4,
+    };
+
+    /// A datagram of protocol 47 around these bytes, its own checksum left out of the matter.
+    fn datagram(gre: &[u8]) -> Vec<u8> {
+        let len = u16::try_from(20 + gre.len()).unwrap();
+        let mut header = [
+            0x45, 0, 0, 0, 0, 1, 0, 0, 64, 47, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2,
+        ];
+        header[2..4].copy_from_slice(&len.to_be_bytes());
+        let checksum = super::super::checksum::checksum(&header);
+        header[10..12].copy_from_slice(&checksum.to_be_bytes());
+        [&header[..], gre].concat()
+    }
+
+    fn text(gre: &[u8]) -> String {
+        outline_ipv4(&datagram(gre))
+    }
+
+    /// Checksum (summed by hand over header and payload), key 7, sequence 10.
+    const FULL: [u8; 16] = [0xb0, 0, 8, 0, 0x47, 0xee, 0, 0, 0, 0, 0, 7, 0, 0, 0, 10];
+
+    #[test]
+    fn everything_rfc_2890_has() {
+        let gre = [&FULL[..], &DATAGRAM].concat();
+        let text = text(&gre);
+        for line in [
+            "gre.flags.checksum = true",
+            "gre.flags.routing = false",
+            "gre.flags.key = true",
+            "gre.flags.sequence = true",
+            "gre.version = 0",
+            "gre.protocol_type = 0x0800",
+            "gre.checksum = 0x47ee",
+            "gre.checksum_ok = true (good)",
+            "gre.offset = 0",
+            "gre.key = 7",
+            "gre.sequence = 10",
+        ] {
+            assert!(has(&text, line), "{line} in {text}");
+        }
+        assert_eq!(text.matches("ipv4.checksum_ok = true").count(), 2, "{text}");
+        assert!(!text.contains("! "), "{text}");
+        assert_every_prefix_holds(LinkType::IPV4, &datagram(&gre));
+    }
+
+    #[test]
+    fn a_bad_checksum_says_which_is_right() {
+        let mut gre = [&FULL[..], &DATAGRAM].concat();
+        gre[15] = 11;
+        let text = text(&gre);
+        assert!(
+            has(&text, "gre.checksum_ok = false (bad, should be 0x47ed)"),
+            "{text}"
+        );
+        assert!(text.contains("! gre.checksum.bad at 1"));
+        let bytes = datagram(&gre);
+        let mut cut = frame(LinkType::IPV4, &bytes[..bytes.len() - 1]);
+        cut.wire_len += 1;
+        let text = outline(&cut);
+        assert!(
+            has(&text, "gre.checksum_ok = ? (not judged: cut short)"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn the_plain_header_and_ethernet_inside() {
+        let ethernet = [2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0];
+        let text = text(&[&[0, 0, 0x65, 0x58], &ethernet[..], &DATAGRAM].concat());
+        assert!(has(&text, "ethernet.source = 02:00:00:00:00:02"), "{text}");
+        assert!(has(&text, "ipv4.total_length = 20"));
+        assert!(
+            !text.contains("gre.key") && !text.contains("gre.checksum ="),
+            "{text}"
+        );
+        assert!(!text.contains("! "), "{text}");
+    }
+
+    #[test]
+    fn pptp() {
+        // K, S and A, version 1: 4 bytes of payload for call 258, sequence 1, acknowledgment 2.
+        let header = [0x30, 0x81, 0x88, 0x0b, 0, 4, 1, 2, 0, 0, 0, 1, 0, 0, 0, 2];
+        let text = text(&[&header[..], &[0xff, 3, 0xc0, 0x21]].concat());
+        for line in [
+            "gre.flags.acknowledgment = true",
+            "gre.version = 1",
+            "gre.payload_length = 4",
+            "gre.call_id = 258",
+            "gre.sequence = 1",
+            "gre.acknowledgment = 2",
+            "ppp.protocol = 0xc021",
+        ] {
+            assert!(has(&text, line), "{line} in {text}");
+        }
+        assert!(!text.contains("! "), "{text}");
+    }
+
+    #[test]
+    fn pptp_acknowledgment_alone() {
+        let text = text(&[0x20, 0x81, 0x88, 0x0b, 0, 0, 1, 2, 0, 0, 0, 2]);
+        assert!(has(&text, "gre.acknowledgment = 2"), "{text}");
+        assert!(!text.contains("ppp.") && !text.contains("! "), "{text}");
+    }
+
+    #[test]
+    fn versions_and_sizes() {
+        let odd = text(&[0, 2, 8, 0]);
+        assert!(odd.contains("! gre.version at 1"), "{odd}");
+        assert!(odd.contains("stopped gre at 20: the version is neither 0 nor 1"));
+        let short = text(&FULL[..15]);
+        assert!(short.contains("! gre.truncated at 1"), "{short}");
+        assert!(has(&short, "gre.key = 7"));
+        let keepalive = text(&[0, 0, 0, 0]);
+        assert!(has(&keepalive, "gre.protocol_type = 0x0000"), "{keepalive}");
+        assert!(!keepalive.contains("! "), "{keepalive}");
+        let routed = text(&[0x40, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        assert!(has(&routed, "payload.length = 4"), "{routed}");
     }
 }

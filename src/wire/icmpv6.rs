@@ -5,11 +5,12 @@
 use std::fmt::{self, Display};
 
 use super::anomaly::Anomaly;
-use super::checksum::{Unjudged, Verdict};
+use super::checksum::{Pseudo, Unjudged, Verdict};
 use super::field::{Brief, Field, Value, Visitor, bits, bytes};
 use super::ipv6::AddressKind;
 use super::names;
 use super::packet::{Next, Protocol, Region, View, Walk};
+use super::transport;
 
 /// Type, code, checksum.
 const HEADER: usize = 4;
@@ -60,26 +61,12 @@ fn header_len(kind: u8) -> usize {
     }
 }
 
+/// The sum covers IPv6 addresses; over anything else it means nothing.
 fn verdict(walk: &Walk<'_>, region: Region, carried: u16) -> Verdict {
-    let Some(pseudo @ super::checksum::Pseudo::V6(..)) = walk.context.pseudo else {
-        return Verdict::Unknown(Unjudged::NoPseudoHeader);
-    };
-    if walk.context.fragmented {
-        return Verdict::Unknown(Unjudged::Fragment);
+    match walk.context.pseudo {
+        Some(Pseudo::V6(..)) => transport::verdict(walk, names::PROTOCOL_ICMPV6, region, carried),
+        _ => Verdict::Unknown(Unjudged::NoPseudoHeader),
     }
-    if !region.is_whole() {
-        return Verdict::Unknown(Unjudged::Cut);
-    }
-    if walk.frame.offload.checksum_not_ready {
-        return Verdict::Unknown(Unjudged::Offload);
-    }
-    let Ok(len) = u32::try_from(region.len()) else {
-        return Verdict::Unknown(Unjudged::Length);
-    };
-    pseudo
-        .sum(names::PROTOCOL_ICMPV6, len)
-        .with(walk.bytes(region))
-        .verdict(carried)
 }
 
 pub(super) fn fields<V: Visitor>(view: &View<'_>, v: &mut V) {
@@ -111,7 +98,7 @@ pub(super) fn fields<V: Visitor>(view: &View<'_>, v: &mut V) {
             );
         }
         PACKET_TOO_BIG => {
-            v.field(Field::number("mtu", "MTU", bytes(4, 4), word).brief(Brief::Value("mtu ")))
+            v.field(Field::number("mtu", "MTU", bytes(4, 4), word).brief(Brief::Value("mtu ")));
         }
         PARAMETER_PROBLEM => v.field(
             Field::number("pointer", "Pointer", bytes(4, 4), word).brief(Brief::Value("pointer ")),
@@ -209,4 +196,93 @@ fn unreachable(code: u8) -> Option<&'static str> {
         8 => "headers too long",
         _ => return None,
     })
+}
+
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that panics has found something"
+)]
+mod tests {
+    use crate::wire::frame::LinkType;
+    use crate::wire::outline::{assert_every_prefix_holds, frame, has, outline};
+
+    fn packet(message: &[u8]) -> Vec<u8> {
+        let mut header = [0; 40];
+        (header[0], header[6], header[7]) = (0x60, 58, 255);
+        header[4..6].copy_from_slice(&u16::try_from(message.len()).unwrap().to_be_bytes());
+        (header[8], header[9], header[23]) = (0xfe, 0x80, 1);
+        (header[24], header[25], header[39]) = (0xfe, 0x80, 2);
+        [&header[..], message].concat()
+    }
+
+    fn text(message: &[u8]) -> String {
+        outline(&frame(LinkType::IPV6, &packet(message)))
+    }
+
+    #[test]
+    fn echo() {
+        let mut message = [0x80, 0, 0x81, 0xac, 0, 7, 0, 1, 1, 2];
+        message[9] = 2;
+        let good = text(&message);
+        for line in [
+            "icmpv6.type = 128 (echo request)",
+            "icmpv6.code = 0",
+            "icmpv6.checksum = 0x81ac",
+            "icmpv6.checksum_ok = true (good)",
+            "icmpv6.identifier = 7",
+            "icmpv6.sequence = 1",
+            "payload.length = 2",
+        ] {
+            assert!(has(&good, line), "{line} in {good}");
+        }
+        assert!(!good.contains("! "), "{good}");
+        assert_every_prefix_holds(LinkType::IPV6, &packet(&message));
+        message[9] = 3;
+        let bad = text(&message);
+        assert!(
+            has(&bad, "icmpv6.checksum_ok = false (bad, should be 0x81ab)"),
+            "{bad}"
+        );
+        assert!(bad.contains("! icmpv6.checksum.bad at 1"));
+    }
+
+    #[test]
+    fn neighbor_solicitation() {
+        let mut message = [0; 24];
+        message[..4].copy_from_slice(&[135, 0, 0x7d, 0x25]);
+        (message[8], message[9], message[23]) = (0xfe, 0x80, 2);
+        let text = text(&message);
+        assert!(
+            has(&text, "icmpv6.type = 135 (neighbor solicitation)"),
+            "{text}"
+        );
+        assert!(has(&text, "icmpv6.target = fe80::2"));
+        assert!(has(&text, "icmpv6.checksum_ok = true"));
+    }
+
+    #[test]
+    fn a_short_message_is_truncated() {
+        let text = text(&[135, 0, 0, 0, 0, 0, 0, 0]);
+        assert!(text.contains("! icmpv6.truncated at 1"), "{text}");
+        assert!(text.contains("stopped icmpv6 at 40: 8 of 24 header bytes"));
+    }
+
+    #[test]
+    fn over_ipv4_the_checksum_cannot_be_judged() {
+        let datagram = [
+            0x45, 0, 0, 28, 0, 1, 0, 0, 64, 58, 0x66, 0xa5, 10, 0, 0, 1, 10, 0, 0, 2, 128, 0, 1, 2,
+            0, 7, 0, 1,
+        ];
+        let text = outline(&frame(LinkType::IPV4, &datagram));
+        assert!(
+            has(
+                &text,
+                "icmpv6.checksum_ok = ? (not judged: addresses unknown)"
+            ),
+            "{text}"
+        );
+        assert!(text.contains("! ipv4.protocol.icmpv6 at 0"), "{text}");
+    }
 }

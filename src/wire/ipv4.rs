@@ -15,6 +15,10 @@ use super::{ipv4_options, names};
 const HEADER: usize = 20;
 /// The largest datagram: what the total length can say.
 const MAX_DATAGRAM: usize = 65_535;
+/// MPLS in IP (RFC 4023).
+const PROTOCOL_MPLS: u8 = 137;
+/// Ethernet in IP (RFC 8986 section 10.1).
+const PROTOCOL_ETHERNET: u8 = 143;
 
 pub(super) fn dissect(walk: &mut Walk<'_>, region: Region) -> Next {
     let lens = walk.lens(region);
@@ -105,6 +109,8 @@ pub(super) fn by_protocol(number: u8) -> Protocol {
         names::PROTOCOL_IPV6 => Protocol::Ipv6,
         names::PROTOCOL_GRE => Protocol::Gre,
         super::ah::PROTOCOL => Protocol::Ah,
+        PROTOCOL_MPLS => Protocol::Mpls,
+        PROTOCOL_ETHERNET => Protocol::Ethernet,
         names::PROTOCOL_ICMPV6 => Protocol::Icmpv6,
         _ => Protocol::Payload,
     }

@@ -3,10 +3,9 @@
 //! Knows where each header ends, what the next one is and what a few of them mean to the
 //! transport behind; every header takes at least eight bytes, so every walk ends.
 
-use std::fmt::{self, Display};
-
 use super::field::{Brief, Field, Lens, Name, Value, Visitor, bits, bytes};
 use super::ipv6::AddressKind;
+use super::ipv6_options::Options;
 use super::{ah, names};
 
 const HOP_BY_HOP: u8 = 0;
@@ -18,13 +17,6 @@ const HOST_IDENTITY: u8 = 139;
 const SHIM6: u8 = 140;
 /// The shortest header, and the unit of all lengths but one.
 const UNIT: usize = 8;
-
-/// Options of hop-by-hop and destination headers (IANA ipv6-parameters).
-const PAD_1: u8 = 0x00;
-const PAD_N: u8 = 0x01;
-const ROUTER_ALERT: u8 = 0x05;
-const JUMBO: u8 = 0xc2;
-const HOME_ADDRESS: u8 = 0xc9;
 
 /// Routing types (IANA ipv6-parameters).
 const SOURCE_ROUTE: u8 = 0;
@@ -162,9 +154,7 @@ impl Extension<'_> {
         if self.kind != DESTINATION {
             return None;
         }
-        Options::of(self.header)
-            .find(|option| option.kind == HOME_ADDRESS && option.data.len() == 16)
-            .and_then(|option| Lens(option.data).array(0))
+        Options::of(self.header).find_map(|option| option.home_address())
     }
 
     /// Where the packet ends up, while its routing header still has somewhere to send it.
@@ -221,7 +211,7 @@ impl Extension<'_> {
                     {
                         v.field(Field::number("type", "Type", bytes(at + 2, 1), kind));
                     }
-                    self.data(2, v);
+                    self.data(if self.kind == MOBILITY { 3 } else { 2 }, v);
                 }
             }
         });
@@ -352,130 +342,6 @@ fn bits_at(at: usize, start: u32, len: u32) -> super::field::Bits {
     bits(start, len)
 }
 
-/// One option of a hop-by-hop or destination header.
-#[derive(Debug, Clone, Copy)]
-struct TlvOption<'a> {
-    kind: u8,
-    /// First byte, counted from the start of the extension header.
-    at: usize,
-    /// What its length gives it of the header, or as much as there is.
-    data: &'a [u8],
-    /// The length it carries; `Pad1` has none.
-    len: Option<u8>,
-}
-
-/// The options in a header, whatever their lengths say.
-struct Options<'a> {
-    header: Lens<'a>,
-    at: usize,
-}
-
-impl<'a> Options<'a> {
-    /// They begin behind next header and length.
-    fn of(header: Lens<'a>) -> Self {
-        Self { header, at: 2 }
-    }
-}
-
-impl<'a> Iterator for Options<'a> {
-    type Item = TlvOption<'a>;
-
-    fn next(&mut self) -> Option<TlvOption<'a>> {
-        let at = self.at;
-        let kind = self.header.u8(at)?;
-        let len = if kind == PAD_1 {
-            None
-        } else {
-            self.header.u8(at + 1)
-        };
-        let start = at + 1 + usize::from(kind != PAD_1);
-        let end = start + usize::from(len.unwrap_or(0));
-        self.at = end;
-        Some(TlvOption {
-            kind,
-            at,
-            data: self.header.slice(start, end),
-            len,
-        })
-    }
-}
-
-impl TlvOption<'_> {
-    fn fields<V: Visitor>(&self, base: usize, v: &mut V) {
-        let at = base + self.at;
-        let name = Name(option_name(self.kind));
-        let len = 1 + usize::from(self.len.is_some()) + self.data.len();
-        v.item(name.0.unwrap_or("Option"), bytes(at, len), |v| {
-            v.field(
-                Field::number("type", "Type", bytes(at, 1), self.kind)
-                    .meaning(&OptionKind(self.kind)),
-            );
-            let Some(len) = self.len else { return };
-            v.field(Field::number("length", "Length", bytes(at + 1, 1), len).meaning(&"bytes"));
-            let data = Lens(self.data);
-            let place = bytes(at + 2, self.data.len());
-            match (self.kind, self.data.len()) {
-                (_, 0) => {}
-                (ROUTER_ALERT, 2) => v.field(Field::number(
-                    "value",
-                    "Value",
-                    place,
-                    data.u16(0).unwrap_or_default(),
-                )),
-                (JUMBO, 4) => v.field(Field::number(
-                    "jumbo_payload_length",
-                    "Jumbo payload length",
-                    place,
-                    data.u32(0).unwrap_or_default(),
-                )),
-                (HOME_ADDRESS, 16) => v.field(Field::new(
-                    "home_address",
-                    "Home address",
-                    place,
-                    Value::Ipv6(data.array(0).unwrap_or_default()),
-                )),
-                _ => v.field(Field::bytes("data", "Data", place, self.data)),
-            }
-        });
-    }
-}
-
-/// Name, and what a node that does not know the option has to do (RFC 8200 section 4.2).
-struct OptionKind(u8);
-
-impl Display for OptionKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(option_name(self.0).unwrap_or("unknown"))?;
-        f.write_str(match self.0 >> 6 {
-            0 => ", skip if unknown",
-            1 => ", discard if unknown",
-            2 => ", discard and report if unknown",
-            _ => ", discard and report if unknown and unicast",
-        })
-    }
-}
-
-fn option_name(kind: u8) -> Option<&'static str> {
-    Some(match kind {
-        PAD_1 => "Pad1",
-        PAD_N => "PadN",
-        0x04 => "Tunnel encapsulation limit",
-        ROUTER_ALERT => "Router alert",
-        0x07 => "CALIPSO",
-        0x08 => "SMF duplicate detection",
-        0x0f => "Performance and diagnostic metrics",
-        0x11 | 0x31 => "IOAM",
-        0x23 | 0x63 => "RPL",
-        0x26 => "Quick-start",
-        0x30 => "Minimum path MTU",
-        0x6d => "MPL",
-        0x8b => "ILNP nonce",
-        JUMBO => "Jumbo payload",
-        HOME_ADDRESS => "Home address",
-        _ => return None,
-    })
-}
-
 fn routing_name(kind: u8) -> Option<&'static str> {
     Some(match kind {
         SOURCE_ROUTE => "source route, deprecated",
@@ -499,4 +365,142 @@ fn kind_name(kind: u8) -> Option<&'static str> {
         ah::PROTOCOL => "Authentication",
         _ => return None,
     })
+}
+
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that panics has found something"
+)]
+mod tests {
+    use super::*;
+    use crate::wire::frame::LinkType;
+    use crate::wire::ipv6_options::HOME_ADDRESS;
+    use crate::wire::outline::{assert_every_prefix_holds, frame, has, outline};
+
+    /// An echo request of one byte; its checksum is for fe80::1 to fe80::2.
+    const ECHO: [u8; 9] = [0x80, 0, 0x81, 0xaf, 0, 7, 0, 1, 1];
+
+    fn packet(next: u8, payload: &[&[u8]]) -> Vec<u8> {
+        let payload = payload.concat();
+        let mut header = [0; 40];
+        (header[0], header[6], header[7]) = (0x60, next, 64);
+        header[4..6].copy_from_slice(&u16::try_from(payload.len()).unwrap().to_be_bytes());
+        (header[8], header[9], header[23]) = (0xfe, 0x80, 1);
+        (header[24], header[25], header[39]) = (0xfe, 0x80, 2);
+        [&header[..], &payload].concat()
+    }
+
+    fn text(next: u8, payload: &[&[u8]]) -> String {
+        outline(&frame(LinkType::IPV6, &packet(next, payload)))
+    }
+
+    /// 2001:db8::`last`.
+    fn address(last: u8) -> [u8; 16] {
+        let mut address = [0; 16];
+        (address[0], address[1], address[2], address[3]) = (0x20, 0x01, 0x0d, 0xb8);
+        address[15] = last;
+        address
+    }
+
+    #[test]
+    fn a_chain_of_them() {
+        let hop = [60, 0, 5, 2, 0, 0, 1, 0];
+        let destination = [51, 0, 1, 4, 0, 0, 0, 0];
+        let mut ah = [0; 16];
+        ah[..12].copy_from_slice(&[44, 2, 0, 0, 0, 0, 0, 5, 0, 0, 0, 6]);
+        let fragment = [58, 0, 0, 0, 0, 0, 0, 9];
+        let parts: &[&[u8]] = &[&hop, &destination, &ah, &fragment, &ECHO];
+        let text = text(0, parts);
+        for line in [
+            "ipv6.extensions.[Hop-by-hop options].header = 0 (Hop-by-hop options)",
+            "ipv6.extensions.[Hop-by-hop options].options.[Router alert].value = 0",
+            "ipv6.extensions.[Destination options].next_header = 51",
+            "ipv6.extensions.[Destination options].options.[PadN].data = 00000000",
+            "ipv6.extensions.[Authentication].length = 16 (bytes)",
+            "ipv6.extensions.[Authentication].spi = 0x00000005",
+            "ipv6.extensions.[Fragment].fragment_offset = 0 (the whole packet)",
+            "ipv6.extensions.[Fragment].identification = 9",
+            "ipv6.protocol = 58",
+            "icmpv6.checksum_ok = true",
+        ] {
+            assert!(has(&text, line), "{line} in {text}");
+        }
+        assert!(!text.contains("! "), "{text}");
+        assert_every_prefix_holds(LinkType::IPV6, &packet(0, parts));
+    }
+
+    #[test]
+    fn fragments_are_not_read_as_what_they_are_not() {
+        // Offset 8, last: what follows is the middle of something.
+        let last = text(FRAGMENT, &[&[58, 0, 0, 8, 0, 0, 0, 9], &ECHO]);
+        assert!(
+            last.contains("fragment_offset = 8 (last fragment)"),
+            "{last}"
+        );
+        assert!(has(&last, "payload.length = 9"));
+        let first = text(FRAGMENT, &[&[58, 0, 0, 1, 0, 0, 0, 9], &ECHO]);
+        assert!(
+            has(&first, "icmpv6.checksum_ok = ? (not judged: a fragment)"),
+            "{first}"
+        );
+        assert!(!first.contains("! "), "{first}");
+    }
+
+    #[test]
+    fn the_transport_is_judged_by_where_the_packet_began_and_ends() {
+        // From home address 2001:db8::9 to 2001:db8::a, by way of fe80::2.
+        let (home, last) = (address(9), address(10));
+        let option = [&[ROUTING, 2, 1, 2, 0, 0, HOME_ADDRESS, 16][..], &home].concat();
+        let route = [&[58, 2, SOURCE_ROUTE, 1, 0, 0, 0, 0][..], &last].concat();
+        let mut echo = ECHO;
+        echo[2..4].copy_from_slice(&[0x23, 0x2f]);
+        let text = text(DESTINATION, &[&option, &route, &echo]);
+        assert!(
+            text.contains("[Home address].home_address = 2001:db8::9"),
+            "{text}"
+        );
+        assert!(text.contains("[Routing].segments_left = 1"));
+        assert!(text.contains("[Routing].addresses = 2001:db8::a"));
+        assert!(has(&text, "icmpv6.checksum_ok = true"), "{text}");
+    }
+
+    #[test]
+    fn segment_routing_ends_at_its_first_segment() {
+        let head = [58, 4, SEGMENT_ROUTING, 1, 1, 0, 0x12, 0x34];
+        let route = [&head[..], &address(10), &address(11)].concat();
+        let mut echo = ECHO;
+        echo[2..4].copy_from_slice(&[0x52, 0x6f]);
+        let text = text(ROUTING, &[&route, &echo]);
+        assert!(text.contains("[Routing].tag = 0x1234"), "{text}");
+        assert!(text.contains("[Routing].addresses = 2001:db8::b"));
+        assert!(has(&text, "icmpv6.checksum_ok = true"), "{text}");
+    }
+
+    #[test]
+    fn an_unknown_route_leaves_the_checksum_open() {
+        let route = [58, 0, 99, 1, 0, 0, 0, 0];
+        let text = text(ROUTING, &[&route, &ECHO]);
+        assert!(text.contains("icmpv6.checksum_ok = ?"), "{text}");
+    }
+
+    #[test]
+    fn lengths_that_lie() {
+        let text = text(DESTINATION, &[&[58, 9, 1, 200, 0, 0, 0, 0], &ECHO]);
+        assert!(text.contains("! ipv6.extension.truncated at 0"), "{text}");
+        assert!(text.contains("stopped ipv6 at 40: 17 of 80 header bytes"));
+        assert!(text.contains("[PadN].length = 200"), "{text}");
+    }
+
+    #[test]
+    fn a_long_chain_ends() {
+        let chain = [60, 0, 1, 4, 0, 0, 0, 0].repeat(1000);
+        let text = text(DESTINATION, &[&chain]);
+        assert!(
+            text.contains("stopped ipv6 at 8040: 0 of 8 header bytes"),
+            "{}",
+            text.len()
+        );
+    }
 }

@@ -142,13 +142,14 @@ pub(super) fn fields<V: Visitor>(view: &View<'_>, v: &mut V) {
         layout.address + usize::from(address_length).min(8),
     );
     let place = bytes(layout.address, address.len());
-    match *address {
-        [] => {}
-        [a, b, c, d, e, f] => {
-            v.field(Field::mac("source", "Source", place, [a, b, c, d, e, f]).brief(Brief::Source))
+    let start = Lens(address);
+    match (address.len(), start.array(0), start.array(0)) {
+        (0, ..) => {}
+        (6, Some(mac), _) => {
+            v.field(Field::mac("source", "Source", place, mac).brief(Brief::Source));
         }
-        [a, b, c, d] if is_ipv4_tunnel(lens.u16(layout.hardware_type)) => {
-            v.field(Field::ipv4("source", "Source", place, [a, b, c, d]));
+        (4, _, Some(ipv4)) if is_ipv4_tunnel(lens.u16(layout.hardware_type)) => {
+            v.field(Field::ipv4("source", "Source", place, ipv4));
         }
         _ => v.field(Field::bytes("source", "Source", place, address)),
     }
@@ -189,4 +190,89 @@ fn packet_type_name(packet_type: u16) -> Option<&'static str> {
 fn is_ipv4_tunnel(hardware: Option<u16>) -> bool {
     use etherparse::ArpHardwareId as Id;
     hardware.is_some_and(|hardware| matches!(Id(hardware), Id::TUNNEL | Id::SIT | Id::IPGRE))
+}
+
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that panics has found something"
+)]
+mod tests {
+    use super::*;
+    use crate::wire::outline::{DATAGRAM, assert_every_prefix_holds, frame, has, outline};
+    use proptest::prelude::*;
+
+    #[test]
+    fn version_one() {
+        let header = [0, 4, 0, 1, 0, 6, 2, 0, 0, 0, 0, 9, 0xaa, 0xbb, 0x08, 0x00];
+        let bytes = [&header, &DATAGRAM[..]].concat();
+        let text = outline(&frame(LinkType::LINUX_SLL, &bytes));
+        assert!(
+            has(&text, "linux_sll.packet_type = 4 (sent by us)"),
+            "{text}"
+        );
+        assert!(has(&text, "linux_sll.hardware_type = 1 (Ethernet)"));
+        assert!(has(&text, "linux_sll.address_length = 6"));
+        assert!(has(&text, "linux_sll.source = 02:00:00:00:00:09"));
+        assert!(has(&text, "linux_sll.protocol = 0x0800"));
+        assert!(has(&text, "ipv4.checksum_ok = true"));
+        assert!(!text.contains("interface_index") && !text.contains("! "));
+        assert_every_prefix_holds(LinkType::LINUX_SLL, &bytes);
+    }
+
+    #[test]
+    fn version_two() {
+        let header = [
+            0x08, 0x00, 0, 0, 0, 0, 0, 3, 0x03, 0x04, 2, 6, 2, 0, 0, 0, 0, 9, 0, 0,
+        ];
+        let bytes = [&header, &DATAGRAM[..]].concat();
+        let text = outline(&frame(LinkType::LINUX_SLL2, &bytes));
+        assert!(
+            has(&text, "linux_sll.packet_type = 2 (multicast)"),
+            "{text}"
+        );
+        assert!(has(&text, "linux_sll.interface_index = 3"));
+        assert!(has(&text, "linux_sll.hardware_type = 772 (loopback)"));
+        assert!(has(&text, "linux_sll.source = 02:00:00:00:00:09"));
+        assert!(has(&text, "ipv4.checksum_ok = true"));
+        assert_every_prefix_holds(LinkType::LINUX_SLL2, &bytes);
+    }
+
+    #[test]
+    fn llc_and_netlink() {
+        let sll = |hardware: u16, protocol: u8| {
+            let [high, low] = hardware.to_be_bytes();
+            let header = [0, 0, high, low, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, protocol];
+            let bytes = [&header, &[0x06, 0x06, 3][..], &DATAGRAM].concat();
+            outline(&frame(LinkType::LINUX_SLL, &bytes))
+        };
+        assert!(has(&sll(1, 4), "ipv4.checksum_ok = true"));
+        assert!(has(&sll(1, 1), "payload.length = 23"), "802.3 without LLC");
+        assert!(has(&sll(NETLINK, 4), "payload.length = 23"));
+    }
+
+    #[test]
+    fn a_length_of_the_address_may_lie() {
+        let header = [0, 0, 0, 1, 0xff, 0xff, 1, 2, 3, 4, 5, 6, 7, 8, 0x12, 0x34];
+        let text = outline(&frame(LinkType::LINUX_SLL, &header));
+        assert!(has(&text, "linux_sll.source = 0102030405060708"), "{text}");
+    }
+
+    proptest! {
+        #[test]
+        fn agrees_with_etherparse(bytes: [u8; 16]) {
+            if let Ok(theirs) = etherparse::LinuxSllHeader::from_bytes(bytes) {
+                let text = outline(&frame(LinkType::LINUX_SLL, &bytes));
+                for line in [
+                    format!("linux_sll.packet_type = {}", u16::from(theirs.packet_type)),
+                    format!("linux_sll.hardware_type = {}", theirs.arp_hrd_type.0),
+                    format!("linux_sll.address_length = {}", theirs.sender_address_valid_length),
+                    format!("linux_sll.protocol = 0x{:04x}", u16::from(theirs.protocol_type)),
+                ] {
+                    prop_assert!(has(&text, &line), "{line} in {text}");
+                }
+            }
+        }
+    }
 }

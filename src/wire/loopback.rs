@@ -56,3 +56,52 @@ pub(super) fn fields<V: Visitor>(view: &View<'_>, v: &mut V) {
             .brief(Brief::Inside),
     );
 }
+
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that panics has found something"
+)]
+mod tests {
+    use crate::wire::frame::LinkType;
+    use crate::wire::outline::{DATAGRAM, assert_every_prefix_holds, frame, has, outline};
+
+    #[test]
+    fn either_byte_order_in_either_link_type() {
+        for link_type in [LinkType::NULL, LinkType::LOOP] {
+            for family in [[2, 0, 0, 0], [0, 0, 0, 2]] {
+                let bytes = [&family, &DATAGRAM[..]].concat();
+                let text = outline(&frame(link_type, &bytes));
+                assert!(has(&text, "loopback.family = 2 (IPv4)"), "{text}");
+                assert!(has(&text, "ipv4.checksum_ok = true"));
+                assert_every_prefix_holds(link_type, &bytes);
+            }
+        }
+    }
+
+    #[test]
+    fn every_ipv6_family() {
+        for family in [10, 24, 28, 30] {
+            let text = outline(&frame(LinkType::NULL, &[family, 0, 0, 0, 0x60]));
+            assert!(has(&text, "ipv6.version = 6"), "{family}: {text}");
+        }
+        let text = outline(&frame(LinkType::NULL, &[7, 0, 0, 0, 0x60]));
+        assert!(has(&text, "payload.length = 1"), "{text}");
+    }
+
+    #[test]
+    fn a_host_may_speak_to_itself() {
+        let datagram = [
+            0x45, 0, 0, 20, 0, 1, 0, 0, 64, 253, 0x7b, 0xea, 127, 0, 0, 1, 127, 0, 0, 1,
+        ];
+        let text = outline(&frame(
+            LinkType::NULL,
+            &[&[2, 0, 0, 0], &datagram[..]].concat(),
+        ));
+        assert!(
+            !text.contains("martian") && !text.contains("land"),
+            "{text}"
+        );
+    }
+}

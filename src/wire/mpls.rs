@@ -50,7 +50,7 @@ pub(super) fn fields<V: Visitor>(view: &View<'_>, v: &mut V) {
     v.field(
         Field::number("label", "Label", bits(0, 20), label)
             .meaning(&Label(label))
-            .brief(Brief::Value("mpls ")),
+            .brief(Brief::Value("")),
     );
     v.field(Field::number(
         "tc",
@@ -85,5 +85,78 @@ impl Display for Label {
             4..=12 => "special purpose, unassigned",
             _ => "a path of the network's choosing",
         })
+    }
+}
+
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that panics has found something"
+)]
+mod tests {
+    use crate::wire::frame::LinkType;
+    use crate::wire::outline::{DATAGRAM, assert_every_prefix_holds, frame, has, outline};
+
+    fn labelled(stack: &[u8], rest: &[u8]) -> Vec<u8> {
+        [
+            &[2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x88, 0x47],
+            stack,
+            rest,
+        ]
+        .concat()
+    }
+
+    fn text(stack: &[u8], rest: &[u8]) -> String {
+        outline(&frame(LinkType::ETHERNET, &labelled(stack, rest)))
+    }
+
+    #[test]
+    fn two_entries() {
+        // 24001 = 0x05dc1, class 5, TTL 1; then 16, bottom, TTL 255.
+        let stack = [0x05, 0xdc, 0x1a, 1, 0, 1, 0x01, 255];
+        let text = text(&stack, &DATAGRAM);
+        assert!(has(&text, "mpls.label = 24001"), "{text}");
+        assert!(has(&text, "mpls.tc = 5"));
+        assert!(has(&text, "mpls.bottom = false"));
+        assert!(has(&text, "mpls.ttl = 1"));
+        assert!(has(&text, "mpls.label = 16"));
+        assert!(has(&text, "mpls.bottom = true"));
+        assert!(has(&text, "ipv4.checksum_ok = true"));
+        assert!(!text.contains("! "), "{text}");
+        assert_every_prefix_holds(LinkType::ETHERNET, &labelled(&stack, &DATAGRAM));
+    }
+
+    #[test]
+    fn the_first_nibble_tells_what_is_below() {
+        let bottom = [0, 1, 0x01, 64];
+        assert!(has(&text(&bottom, &[0x60]), "ipv6.version = 6"));
+        assert!(
+            has(&text(&bottom, &[0; 8]), "payload.length = 8"),
+            "a control word"
+        );
+        assert!(
+            has(&text(&bottom, &[0x40; 8]), "payload.length = 8"),
+            "no header length"
+        );
+    }
+
+    #[test]
+    fn implicit_null_is_never_sent() {
+        assert!(text(&[0, 0, 0x31, 64], &DATAGRAM).contains("! mpls.label.implicit_null at 1"));
+        assert!(
+            !text(&[0, 0, 0x01, 64], &DATAGRAM).contains("! "),
+            "explicit null is"
+        );
+    }
+
+    #[test]
+    fn a_stack_without_bottom() {
+        let open = text(&[0, 1, 0, 64], &[]);
+        assert!(open.contains("! mpls.truncated at 1"), "{open}");
+        let half = text(&[0, 1, 0, 64], &[0, 1]);
+        assert!(half.contains("! mpls.truncated at 2"), "{half}");
+        let long = text(&[0, 1, 0, 64].repeat(100), &[]);
+        assert!(long.contains("more than 32 layers"), "{long}");
     }
 }

@@ -59,6 +59,34 @@ pub(crate) fn outline_ipv4(bytes: &[u8]) -> String {
     outline(&frame(LinkType::IPV4, bytes))
 }
 
+/// An IPv4 datagram of twenty bytes that carries nothing, right in every field.
+pub(crate) const DATAGRAM: [u8; 20] = [
+    0x45, 0, 0, 20, 0, 1, 0, 0, 64, 253, 0x65, 0xea, 10, 0, 0, 1, 10, 0, 0, 2,
+];
+
+/// True when the description has this line, or one that goes on behind it with a meaning.
+pub(crate) fn has(text: &str, line: &str) -> bool {
+    text.lines().any(|found| {
+        found
+            .strip_prefix(line)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with(" ("))
+    })
+}
+
+/// Describes every prefix of a frame, as what a snaplen left of it and as a frame that was never
+/// longer. A capture that cuts must not make anything look wrong.
+pub(crate) fn assert_every_prefix_holds(link_type: LinkType, bytes: &[u8]) {
+    let whole = outline(&frame(link_type, bytes));
+    for len in 0..bytes.len() {
+        let mut short = frame(link_type, bytes.get(..len).unwrap());
+        outline(&short);
+        short.wire_len = u32::try_from(bytes.len()).unwrap();
+        for line in outline(&short).lines().filter(|line| line.starts_with('!')) {
+            assert!(whole.contains(line), "{line} because of a cut at {len}");
+        }
+    }
+}
+
 struct Outline {
     text: String,
     path: Vec<String>,

@@ -73,7 +73,7 @@ protocols! {
     Slip slip "slip" "SLIP" Link;
     CiscoHdlc cisco_hdlc "cisco_hdlc" "Cisco HDLC" Link;
     Llc llc "llc" "LLC" Link;
-    Vlan vlan "vlan" "VLAN tag" Tag;
+    Vlan vlan "vlan" "VLAN" Tag;
     Mpls mpls "mpls" "MPLS" Tag;
     Pppoe pppoe "pppoe" "PPPoE" Tag;
     Ppp ppp "ppp" "PPP" Link;

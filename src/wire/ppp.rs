@@ -7,7 +7,7 @@
 use std::fmt::{self, Display};
 
 use super::anomaly::Anomaly;
-use super::field::{Brief, Field, Lens, Name, Visitor, bits, bytes};
+use super::field::{Brief, Field, Lens, Name, Value, Visitor, bits, bytes};
 use super::packet::{Next, Protocol, Region, View, Walk};
 
 /// All stations, unnumbered information: what address and control always say (RFC 1662 section
@@ -84,11 +84,12 @@ pub(super) fn fields<V: Visitor>(view: &View<'_>, v: &mut V) {
     }
     let Ok(header) = read(lens) else { return };
     v.field(
-        Field::hex(
+        Field::new(
             "protocol",
             "Protocol",
             bytes(header.at, header.len - header.at),
-            header.protocol,
+            // Four digits, as it is written, even where one byte is all that was sent.
+            Value::Hex(u64::from(header.protocol), 4),
         )
         .meaning(&PppProtocol(header.protocol))
         .brief(Brief::Inside),
@@ -131,5 +132,56 @@ impl Display for PppProtocol {
             0xc227 => "EAP, extensible authentication",
             number => return write!(f, "PPP protocol 0x{number:04x}"),
         })
+    }
+}
+
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that panics has found something"
+)]
+mod tests {
+    use crate::wire::frame::LinkType;
+    use crate::wire::outline::{DATAGRAM, assert_every_prefix_holds, frame, has, outline};
+
+    #[test]
+    fn with_and_without_framing_and_compression() {
+        for header in [
+            &[0xff, 0x03, 0x00, 0x21][..],
+            &[0xff, 0x03, 0x21],
+            &[0x00, 0x21],
+            &[0x21],
+        ] {
+            for link_type in [LinkType::PPP, LinkType::PPP_HDLC] {
+                let bytes = [header, &DATAGRAM].concat();
+                let text = outline(&frame(link_type, &bytes));
+                assert!(has(&text, "ppp.protocol = 0x0021 (IPv4)"), "{text}");
+                assert_eq!(text.contains("ppp.address = 0xff"), header.len() > 2);
+                assert!(has(&text, "ipv4.checksum_ok = true"));
+                assert!(!text.contains("! "), "{text}");
+                assert_every_prefix_holds(link_type, &bytes);
+            }
+        }
+    }
+
+    #[test]
+    fn what_else_it_carries() {
+        let text = |bytes: &[u8]| outline(&frame(LinkType::PPP, bytes));
+        assert!(has(&text(&[0x00, 0x57, 0x60]), "ipv6.version = 6"));
+        assert!(has(&text(&[0x02, 0x81, 0, 1, 1, 64]), "mpls.label = 16"));
+        let lcp = text(&[0xff, 0x03, 0xc0, 0x21, 1, 1, 0, 4]);
+        assert!(
+            has(&lcp, "ppp.protocol = 0xc021 (LCP, link control)"),
+            "{lcp}"
+        );
+        assert!(has(&lcp, "payload.length = 4"));
+    }
+
+    #[test]
+    fn a_short_header_is_truncated() {
+        let text = outline(&frame(LinkType::PPP, &[0xff, 0x03, 0x00]));
+        assert!(text.contains("! ppp.truncated at 0"), "{text}");
+        assert!(text.contains("stopped ppp at 0: 3 of 4 header bytes"));
     }
 }

@@ -52,7 +52,7 @@ pub(super) fn fields<V: Visitor>(view: &View<'_>, v: &mut V) {
     v.field(
         Field::hex("code", "Code", bits(8, 8), code)
             .meaning(&Name(code_name(code)))
-            .brief(Brief::Meaning("pppoe ")),
+            .brief(Brief::Meaning("")),
     );
     let Some(session) = lens.u16(2) else { return };
     v.field(
@@ -80,4 +80,57 @@ fn code_name(code: u8) -> Option<&'static str> {
         0xa7 => "PADT, terminate",
         _ => return None,
     })
+}
+
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that panics has found something"
+)]
+mod tests {
+    use crate::wire::frame::LinkType;
+    use crate::wire::outline::{DATAGRAM, assert_every_prefix_holds, frame, has, outline};
+
+    #[test]
+    fn a_session_carries_ppp() {
+        let mut bytes = [&[0x11, 0, 0, 0x2a, 0, 22, 0, 0x21], &DATAGRAM[..], &[0, 0]].concat();
+        let text = outline(&frame(LinkType::PPP_ETHER, &bytes));
+        assert!(has(&text, "pppoe.version = 1"), "{text}");
+        assert!(has(&text, "pppoe.type = 1"));
+        assert!(has(&text, "pppoe.code = 0x00 (session)"));
+        assert!(has(&text, "pppoe.session_id = 0x002a"));
+        assert!(has(&text, "pppoe.length = 22"));
+        assert!(has(&text, "ppp.protocol = 0x0021 (IPv4)"));
+        assert!(has(&text, "ipv4.checksum_ok = true"));
+        assert!(has(&text, "trailer.length = 2"));
+        assert!(!text.contains("! "), "{text}");
+        assert_every_prefix_holds(LinkType::PPP_ETHER, &bytes);
+        bytes[5] = 25;
+        let text = outline(&frame(LinkType::PPP_ETHER, &bytes));
+        assert!(
+            text.contains("! pppoe.length at 0"),
+            "one byte too many: {text}"
+        );
+        bytes[5] = 24;
+        let text = outline(&frame(LinkType::PPP_ETHER, &bytes));
+        assert!(!text.contains("! "), "{text}");
+    }
+
+    #[test]
+    fn discovery_carries_tags() {
+        let header = [2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x88, 0x63];
+        let bytes = [&header, &[0x11, 0x09, 0, 0, 0, 4, 1, 1, 0, 0][..]].concat();
+        let text = outline(&frame(LinkType::ETHERNET, &bytes));
+        assert!(has(&text, "pppoe.code = 0x09 (PADI, initiation)"), "{text}");
+        assert!(has(&text, "payload.length = 4"));
+    }
+
+    #[test]
+    fn version_and_size() {
+        let text = outline(&frame(LinkType::PPP_ETHER, &[0x12, 0, 0, 1, 0, 0]));
+        assert!(text.contains("! pppoe.version at 0"), "{text}");
+        let text = outline(&frame(LinkType::PPP_ETHER, &[0x11, 0, 0]));
+        assert!(text.contains("! pppoe.truncated at 0"), "{text}");
+    }
 }

@@ -51,3 +51,26 @@ pub(super) fn fields<V: Visitor>(view: &View<'_>, v: &mut V) {
         .meaning(&kind),
     );
 }
+
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that panics has found something"
+)]
+mod tests {
+    use crate::wire::frame::LinkType;
+    use crate::wire::outline::{DATAGRAM, assert_every_prefix_holds, frame, has, outline};
+
+    #[test]
+    fn pseudo_header_then_ip() {
+        let mut bytes = [0; 36];
+        (bytes[0], bytes[1]) = (1, 0x45);
+        bytes[16..].copy_from_slice(&DATAGRAM);
+        let text = outline(&frame(LinkType::SLIP, &bytes));
+        assert!(has(&text, "slip.direction = 1 (sent)"), "{text}");
+        assert!(text.contains("(IP, not compressed)"));
+        assert!(has(&text, "ipv4.checksum_ok = true"));
+        assert_every_prefix_holds(LinkType::SLIP, &bytes);
+    }
+}

@@ -11,6 +11,7 @@ use super::field::{Field, Value, Visitor, bits};
 use super::names::{self, Transport};
 use super::packet::{Next, Protocol, Reason, Region, View, Walk};
 use super::transport;
+use super::vxlan;
 
 /// Ports, length, checksum.
 const HEADER: usize = 8;
@@ -64,7 +65,7 @@ pub(super) fn dissect(walk: &mut Walk<'_>, region: Region) -> Next {
 #[inline]
 fn by_port(destination: u16) -> Protocol {
     match destination {
-        super::vxlan::PORT => Protocol::Vxlan,
+        vxlan::PORT => Protocol::Vxlan,
         _ => Protocol::Payload,
     }
 }
