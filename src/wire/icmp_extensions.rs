@@ -3,12 +3,12 @@
 //!
 //! Knows the structure and how to find it; the message around it is ICMP's business.
 
+mod interface;
+
 use super::anomaly::Anomaly;
 use super::checksum::{Sum, Unjudged, Verdict};
 use super::field::{Brief, Field, Lens, Name, Value, Visitor, bits, bytes};
 use super::packet::{Region, View, Walk};
-
-mod interface;
 
 /// What stands before the quote.
 const ICMP_HEADER: usize = 8;
