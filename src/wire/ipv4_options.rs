@@ -390,7 +390,7 @@ fn traceroute<V: Visitor>(lens: Lens<'_>, at: usize, v: &mut V) -> usize {
 }
 
 /// `len` bits from bit `first` of byte `at`.
-const fn within(at: usize, first: u32, len: u32) -> Bits {
+fn within(at: usize, first: u32, len: u32) -> Bits {
     bits(bytes(at, 0).start + first, len)
 }
 
