@@ -176,6 +176,22 @@ fn an_extended_echo_names_the_interface_it_asks_for() {
             "[Interface identification].address = 192.0.2.1",
         ]
     );
+    // What a prober sends behind the object is data: no second object, not in the checksum.
+    let data = [0x65, 0x93, 0x3a, 0x48, 0, 6, 0x32, 0x68];
+    let object = structure(&[0, 10, 3, 1, b'e', b'n', b'p', b'1', b's', b'0']);
+    let text = outline_ipv4(&datagram(
+        &[&[42, 0, 0, 0, 0, 9, 1, 1][..], &object, &data].concat(),
+    ));
+    assert!(text.contains("name = \"enp1s0\""), "{text}");
+    assert!(text.contains("extensions.checksum_ok = true"), "{text}");
+    assert!(
+        text.contains("payload.length = 8") && !text.contains('!'),
+        "{text}"
+    );
+    assert_eq!(
+        ask(&[0, 12, 3, 2, 0, 0, 0, 7]).last().unwrap(),
+        "icmpv4.extension.length at 1"
+    );
     let bare = [42, 0, 0, 0, 0, 9, 1, 1];
     assert_eq!(described(&datagram(&bare)), ["icmpv4.truncated at 1"]);
 }
