@@ -119,7 +119,7 @@ anomalies! {
 
     // icmpv4
     Icmpv4ChecksumBad "icmpv4.checksum.bad" "The checksum is wrong." "RFC 792, RFC 1071" "" "bad_ICMP_checksum" "icmp.checksum_bad";
-    Icmpv4Truncated "icmpv4.truncated" "The message is shorter than its type needs." "RFC 792" "icmpv4.pkt_too_small" "truncated_header_in_IP" "";
+    Icmpv4Truncated "icmpv4.truncated" "The message is shorter than its type needs." "RFC 792" "icmpv4.pkt_too_small" "" "";
     Icmpv4TypeUnknown "icmpv4.type.unknown" "A type that nobody has registered." "RFC 792, IANA icmp-parameters" "icmpv4.unknown_type" "" "";
     Icmpv4TypeDeprecated "icmpv4.type.deprecated" "A type that has been withdrawn." "RFC 6633, RFC 6918" "" "" "";
     Icmpv4CodeUnknown "icmpv4.code.unknown" "A code that its type does not have." "RFC 792, IANA icmp-parameters" "icmpv4.unknown_code" "" "";
@@ -140,9 +140,9 @@ anomalies! {
     IgmpTruncated "igmp.truncated" "The message is shorter than its type needs." "RFC 2236 section 2, RFC 9776 section 7.1" "igmp.pkt_too_small" "" "";
     IgmpTypeUnknown "igmp.type.unknown" "A type that nobody has registered." "IANA igmp-type-numbers" "" "" "";
     IgmpTtl "igmp.ttl" "A membership message that is allowed further than one hop." "RFC 2236 section 2, RFC 9776 section 4" "" "" "";
-    IgmpDestination "igmp.destination" "A report or leave sent where its version does not send it." "RFC 2236 section 3, RFC 9776 section 4.2.14" "" "" "";
-    IgmpGroup "igmp.group" "The group is not a multicast address." "RFC 1112 section 4, RFC 2236 section 2.4" "igmp.malformed" "" "";
-    IgmpRecords "igmp.records" "The sources or group records reach past the end of the message." "RFC 9776 section 4" "igmp.malformed" "" "";
+    IgmpDestination "igmp.destination" "A report or leave sent where its version does not send it." "RFC 2236 section 3, RFC 9776 section 4.2" "" "" "";
+    IgmpGroup "igmp.group" "The group is not a multicast address." "RFC 1112 section 4, RFC 2236 section 2.4" "" "" "";
+    IgmpRecords "igmp.records" "The sources or group records reach past the end of the message." "RFC 9776 section 4" "igmp.v3_pkt_too_small" "" "";
 
     // udp
     UdpTruncated "udp.truncated" "The datagram has no room for the header." "RFC 768" "udp.pkt_too_small" "truncated_header" "";

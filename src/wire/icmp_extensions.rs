@@ -3,12 +3,12 @@
 //!
 //! Knows the structure and how to find it; the message around it is ICMP's business.
 
+mod interface;
+
 use super::anomaly::Anomaly;
 use super::checksum::{Sum, Unjudged, Verdict};
 use super::field::{Brief, Field, Lens, Name, Value, Visitor, bits, bytes};
 use super::packet::{Region, View, Walk};
-
-mod interface;
 
 /// What stands before the quote.
 const ICMP_HEADER: usize = 8;
@@ -70,6 +70,16 @@ pub(super) fn place(message: &[u8], promised_len: usize) -> Place {
         };
     }
     Place::At(at)
+}
+
+/// Where a structure of one object that begins at byte `at` ends. An extended echo request has
+/// exactly one (RFC 8335 section 2), and some senders put data of their own behind it.
+pub(super) fn end_of_one(message: Lens<'_>, at: usize) -> Option<usize> {
+    message
+        .u16(at + HEADER)
+        .map(usize::from)
+        .filter(|&len| len >= OBJECT)
+        .map(|len| at + HEADER + len)
 }
 
 /// Whether a length is given, but one shorter than the 128 bytes that RFC 4884 section 3 asks
@@ -151,16 +161,17 @@ fn verdict(structure: &[u8]) -> Verdict {
     }
 }
 
-/// Describes the structure at byte `at` of the message as its object `extensions`.
-pub(super) fn fields<V: Visitor>(view: &View<'_>, at: usize, v: &mut V) {
-    let structure = view.all().get(at..).unwrap_or_default();
+/// Describes the structure from byte `at` of the message to byte `promised_end`, or as much of
+/// it as was captured, as the object `extensions`.
+pub(super) fn fields<V: Visitor>(view: &View<'_>, at: usize, promised_end: usize, v: &mut V) {
+    let structure = Lens(view.all()).slice(at, promised_end);
     if structure.is_empty() {
         return;
     }
     // A first fragment cannot say how long the whole message is.
     let promised_len = match view.layer.checksum {
         Verdict::Unknown(Unjudged::Fragment) => usize::MAX,
-        _ => (view.promised_len() as usize).saturating_sub(at),
+        _ => promised_end.saturating_sub(at),
     };
     // Where ICMP's own checksum could be judged, all of this one's bytes are there too.
     let verdict = match view.layer.checksum {

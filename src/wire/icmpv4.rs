@@ -68,8 +68,9 @@ fn header_len(kind: u8, message: Lens<'_>) -> usize {
         }
         message::TIMESTAMP_REQUEST | message::TIMESTAMP_REPLY | message::TRACEROUTE => 20,
         message::MASK_REQUEST | message::MASK_REPLY | message::DOMAIN_NAME_REPLY => 12,
-        // The extension structure that names the interface is all there is.
-        message::EXTENDED_ECHO_REQUEST => message.0.len().max(HEADER),
+        message::EXTENDED_ECHO_REQUEST => {
+            icmp_extensions::end_of_one(message, HEADER).unwrap_or(message.0.len().max(HEADER))
+        }
         6 | 32..=36 | 39 => COMMON,
         _ if message::kind(kind).is_none() || kind >= 253 => COMMON,
         _ => HEADER,
@@ -142,7 +143,7 @@ fn judge(walk: &mut Walk<'_>, region: Region, kind: u8, header: usize) {
             }
         }
         message::EXTENDED_ECHO_REQUEST if region.promised_len() > HEADER => {
-            judge_extensions(walk, region, HEADER);
+            judge_extensions(walk, region.first(header), HEADER);
         }
         message::UNREACHABLE
             if code == message::FRAGMENTATION_NEEDED

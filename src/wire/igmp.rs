@@ -127,7 +127,7 @@ pub(super) fn dissect(walk: &mut Walk<'_>, region: Region) -> Next {
     if region.len() < end {
         return walk.stop_cut(Protocol::Igmp, region, end);
     }
-    // What follows is covered by the checksum and otherwise ignored (RFC 9776 section 4.1.12).
+    // What follows is covered by the checksum and otherwise ignored (RFC 9776 section 4).
     Some((Protocol::Payload, region.after(end)))
 }
 

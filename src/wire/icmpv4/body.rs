@@ -39,15 +39,14 @@ pub(super) fn describe<V: Visitor>(view: &View<'_>, kind: u8, code: u8, v: &mut 
     if words(view, kind, code, v).is_none() {
         return;
     }
-    let place = match kind {
-        message::EXTENDED_ECHO_REQUEST => Place::At(HEADER),
-        _ if message::is_multipart(kind) => {
-            icmp_extensions::place(view.all(), view.promised_len() as usize)
-        }
-        _ => Place::Absent,
-    };
-    if let Place::At(at) = place {
-        icmp_extensions::fields(view, at, v);
+    let promised_len = view.promised_len() as usize;
+    if kind == message::EXTENDED_ECHO_REQUEST {
+        let end = super::header_len(kind, Lens(view.all()));
+        icmp_extensions::fields(view, HEADER, end.min(promised_len), v);
+    } else if message::is_multipart(kind)
+        && let Place::At(at) = icmp_extensions::place(view.all(), promised_len)
+    {
+        icmp_extensions::fields(view, at, promised_len, v);
     }
 }
 
@@ -176,7 +175,7 @@ fn words<V: Visitor>(view: &View<'_>, kind: u8, code: u8, v: &mut V) -> Option<(
             ));
         }
         message::EXTENDED_ECHO_REQUEST | message::EXTENDED_ECHO_REPLY => {
-            extended_echo(lens, kind, v)?;
+            extended_echo(lens, kind, code, v)?;
         }
         _ => {}
     }
@@ -294,7 +293,7 @@ fn traceroute<V: Visitor>(lens: Lens<'_>, v: &mut V) -> Option<()> {
 }
 
 /// RFC 8335 sections 2 and 3.
-fn extended_echo<V: Visitor>(lens: Lens<'_>, kind: u8, v: &mut V) -> Option<()> {
+fn extended_echo<V: Visitor>(lens: Lens<'_>, kind: u8, code: u8, v: &mut V) -> Option<()> {
     let identifier = lens.u16(4)?;
     v.field(
         Field::number("identifier", "Identifier", bits(32, 16), identifier)
@@ -344,7 +343,11 @@ fn extended_echo<V: Visitor>(lens: Lens<'_>, kind: u8, v: &mut V) -> Option<()> 
     v.field(
         Field::flag("active", "Active", bits(61, 1), last & 4 != 0)
             .meaning(&if last & 4 == 0 { "inactive" } else { "active" })
-            .brief(Brief::Meaning("")),
+            .brief(if code == 0 {
+                Brief::Meaning("")
+            } else {
+                Brief::Hidden
+            }),
     );
     v.field(Field::flag("ipv4", "Runs IPv4", bits(62, 1), last & 2 != 0));
     v.field(Field::flag("ipv6", "Runs IPv6", bits(63, 1), last & 1 != 0));
