@@ -324,14 +324,10 @@ impl Batch {
         };
         for frame in frames {
             let captured = u32::try_from(frame.bytes.len()).unwrap_or(u32::MAX);
-            let mut record = Record::new(
-                chunk.bytes.len(),
-                captured,
-                frame.wire_len,
-                frame.link_type,
-            )
-            .direction(frame.direction)
-            .offload(frame.offload);
+            let mut record =
+                Record::new(chunk.bytes.len(), captured, frame.wire_len, frame.link_type)
+                    .direction(frame.direction)
+                    .offload(frame.offload);
             record.interface = frame.interface.unwrap_or(NO_INTERFACE);
             if let Some(time) = frame.time {
                 record = record.time(time);
@@ -396,11 +392,7 @@ impl Batch {
     /// What the person should hear about this part of the input; each thing is said once.
     #[must_use]
     pub fn notices(&self) -> &[String] {
-        if self.tells {
-            &self.chunk.notices
-        } else {
-            &[]
-        }
+        if self.tells { &self.chunk.notices } else { &[] }
     }
 
     #[inline]
@@ -471,8 +463,7 @@ mod tests {
         for exponent in 0..=127 {
             for ticks in [0, 1, u64::MAX] {
                 for offset in [i64::MIN, -1, 0, i64::MAX] {
-                    for resolution in
-                        [Resolution::Decimal(exponent), Resolution::Binary(exponent)]
+                    for resolution in [Resolution::Decimal(exponent), Resolution::Binary(exponent)]
                     {
                         assert!(resolution.time(ticks, offset).nanoseconds < 1_000_000_000);
                         assert!(resolution.digits() <= 9);
@@ -483,7 +474,10 @@ mod tests {
         assert_eq!(time(Resolution::Decimal(0), u64::MAX, i64::MIN).0, i64::MAX);
         assert_eq!(time(Resolution::Decimal(0), u64::MAX, 1).0, i64::MAX);
         assert_eq!(time(Resolution::Decimal(127), u64::MAX, 3), (3, 0));
-        assert_eq!(time(Resolution::Binary(127), u64::MAX, i64::MIN).0, i64::MIN);
+        assert_eq!(
+            time(Resolution::Binary(127), u64::MAX, i64::MIN).0,
+            i64::MIN
+        );
     }
 
     #[test]

@@ -206,9 +206,13 @@ impl Pcapng {
 
     fn check_length(&self, length: u32) -> Result<(), String> {
         if length < 12 {
-            Err(format!("a block length of {length} bytes, less than the 12 of an empty block"))
+            Err(format!(
+                "a block length of {length} bytes, less than the 12 of an empty block"
+            ))
         } else if length % 4 != 0 {
-            Err(format!("a block length of {length} bytes, not a multiple of 4"))
+            Err(format!(
+                "a block length of {length} bytes, not a multiple of 4"
+            ))
         } else if length > self.max_block {
             Err(format!(
                 "a block length of {length} bytes, more than the {} that are possible here",
@@ -226,9 +230,10 @@ impl Pcapng {
             return Err("a section header block without a version".into());
         };
         let (major, minor) = (order.u16([a0, a1]), order.u16([i0, i1]));
-        if major != 1 {
+        // Some writers called 1.0 so; there never was a 1.1.
+        if !matches!((major, minor), (1, 0 | 2)) {
             return Err(format!(
-                "pcapng version {major}.{minor} is unknown; version 1 can be read"
+                "pcapng version {major}.{minor} is unknown; versions 1.0 and 1.2 can be read"
             ));
         }
         self.order = order;
@@ -244,7 +249,9 @@ impl Pcapng {
 
     fn interface(&mut self, block: &[u8]) -> Result<(), String> {
         if self.interfaces.len() >= MAX_INTERFACES {
-            return Err(format!("a section with more than {MAX_INTERFACES} interfaces"));
+            return Err(format!(
+                "a section with more than {MAX_INTERFACES} interfaces"
+            ));
         }
         let parsed = match self.order {
             Order::Little => parse_interfacedescriptionblock_le(block),
@@ -363,7 +370,7 @@ impl Pcapng {
             snaplen => wire_len.min(snaplen),
         };
         if captured as usize > data.len() {
-            return Err(short("simple packet", captured, data.len()));
+            return Err(short("a simple packet block", captured, data.len()));
         }
         let record = Record::new(at + 12, captured, wire_len, interface.link_type).interface(0);
         chunk.push(record, Vec::new());
@@ -374,7 +381,10 @@ impl Pcapng {
         match self.interfaces.len() {
             0 => format!("a packet of interface {index} before any interface is described"),
             1 => format!("a packet of interface {index}, but only interface 0 is described"),
-            n => format!("a packet of interface {index}, but only 0 to {} are described", n - 1),
+            n => format!(
+                "a packet of interface {index}, but only 0 to {} are described",
+                n - 1
+            ),
         }
     }
 
@@ -434,7 +444,7 @@ impl<'a> Packet<'a> {
             return Err("an enhanced packet block without its fixed fields".into());
         };
         let interface = order.u32([*i0, *i1, *i2, *i3]);
-        Self::from_fields(order, interface, rest, "enhanced packet")
+        Self::from_fields(order, interface, rest, "an enhanced packet block")
     }
 
     /// Section 4.4 of earlier drafts: a 16-bit interface and a count of drops, else alike.
@@ -443,7 +453,7 @@ impl<'a> Packet<'a> {
             return Err("a packet block without its fixed fields".into());
         };
         let interface = u32::from(order.u16([*i0, *i1]));
-        Self::from_fields(order, interface, rest, "packet")
+        Self::from_fields(order, interface, rest, "a packet block")
     }
 
     #[inline]
@@ -454,9 +464,26 @@ impl<'a> Packet<'a> {
         kind: &str,
     ) -> Result<Self, String> {
         let Some((fields, data)) = rest.split_first_chunk::<16>() else {
-            return Err(format!("a block of kind {kind} without its fixed fields"));
+            return Err(format!("{kind} without its fixed fields"));
         };
-        let [h0, h1, h2, h3, l0, l1, l2, l3, c0, c1, c2, c3, w0, w1, w2, w3] = *fields;
+        let [
+            h0,
+            h1,
+            h2,
+            h3,
+            l0,
+            l1,
+            l2,
+            l3,
+            c0,
+            c1,
+            c2,
+            c3,
+            w0,
+            w1,
+            w2,
+            w3,
+        ] = *fields;
         let captured = order.u32([c0, c1, c2, c3]);
         let Some(after) = data.get(captured as usize..) else {
             return Err(short(kind, captured, data.len()));
@@ -476,7 +503,7 @@ impl<'a> Packet<'a> {
 }
 
 fn short(kind: &str, captured: u32, room: usize) -> String {
-    format!("a captured length of {captured} bytes in a {kind} block with room for {room}")
+    format!("a captured length of {captured} bytes in {kind} with room for {room}")
 }
 
 /// The byte order of a section, from its byte-order magic.

@@ -86,8 +86,8 @@ pub fn open(path: &Path) -> Result<Reader> {
     if path.as_os_str() == "-" {
         let name = "standard input";
         let descriptor = io::stdin().as_fd().try_clone_to_owned();
-        let descriptor = descriptor
-            .map_err(|error| Error::usage(format!("opening {name}"), plain(&error)))?;
+        let descriptor =
+            descriptor.map_err(|error| Error::usage(format!("opening {name}"), plain(&error)))?;
         return Reader::new(name, File::from(descriptor));
     }
     let name = path.display().to_string();
@@ -135,7 +135,9 @@ impl Reader {
                 else {
                     return Err(Error::damaged(
                         reading(),
-                        format!("the file ends inside its header: 24 bytes expected, {filled} are there"),
+                        format!(
+                            "the file ends inside its header: 24 bytes expected, {filled} are there"
+                        ),
                     ));
                 };
                 let (pcap, notices) =
@@ -380,10 +382,17 @@ fn no_capture(reading: String, start: &[u8], compression: Compression) -> Error 
         return Error::usage(reading, format!("empty{inside}: not a capture"));
     }
     if start.len() < 4 && whole.iter().any(|magic| magic.starts_with(start)) {
-        let why = format!("the file ends inside its first four bytes, {} are there", start.len());
+        let why = format!(
+            "the file ends inside its first four bytes, {} are there",
+            start.len()
+        );
         return Error::damaged(reading, why);
     }
-    let first: Vec<String> = start.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    let first: Vec<String> = start
+        .iter()
+        .take(4)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     let first = first.join(" ");
     Error::usage(
         reading,

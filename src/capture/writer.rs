@@ -173,7 +173,8 @@ impl Writer {
             .comments
             .iter()
             .fold(frame.bytes.len(), |size, text| size + text.len() + 8);
-        self.sink.reserve(size.saturating_add(pcapng::MAX_DESCRIPTION))?;
+        self.sink
+            .reserve(size.saturating_add(pcapng::MAX_DESCRIPTION))?;
         let written = match &mut self.records {
             Records::Pcap { header, .. } => {
                 let (link_type, nanosecond) = header.unwrap_or((frame.link_type, true));
@@ -268,7 +269,11 @@ fn write_record(
     let Ok(seconds) = u32::try_from(time.seconds) else {
         return Err(Refused {
             advice: Some("write pcapng: any name that does not end in .pcap"),
-            ..out_of_range(frame.number, time, "pcap, which begins in 1970 and ends in 2106")
+            ..out_of_range(
+                frame.number,
+                time,
+                "pcap, which begins in 1970 and ends in 2106",
+            )
         });
     };
     let fraction = if nanosecond {
@@ -290,7 +295,10 @@ fn captured(frame: &Frame<'_>) -> Result<u32, Refused> {
     match u32::try_from(length) {
         Ok(captured) if captured <= super::MAX_TRANSFER => Ok(captured),
         _ => Err(Refused {
-            why: format!("frame {} has {length} bytes, too many for a capture", frame.number),
+            why: format!(
+                "frame {} has {length} bytes, too many for a capture",
+                frame.number
+            ),
             advice: None,
         }),
     }

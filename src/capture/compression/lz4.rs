@@ -155,7 +155,9 @@ impl<R: Read> Read for Framing<R> {
                 return Ok(count);
             }
             if self.data > 0 {
-                let most = usize::try_from(self.data).unwrap_or(usize::MAX).min(room.len());
+                let most = usize::try_from(self.data)
+                    .unwrap_or(usize::MAX)
+                    .min(room.len());
                 let count = read_some(&mut self.packed, room.get_mut(..most).unwrap_or_default())?;
                 if count == 0 && most > 0 {
                     return Err(cut(io::ErrorKind::UnexpectedEof.into()));
