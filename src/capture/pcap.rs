@@ -72,7 +72,7 @@ fn number<const BIG: bool>(bytes: [u8; 4]) -> u32 {
 impl Pcap {
     /// Reads the file header; the second value is what should be said about it.
     ///
-    /// Errors are sentences: a version that nothing is known about.
+    /// Errors are sentences: a version or a kind of link type that nothing is known about.
     pub(super) fn new(header: &[u8; HEADER]) -> Result<(Self, Vec<String>), String> {
         let [
             m0,
@@ -112,18 +112,19 @@ impl Pcap {
             }
         };
         let (snaplen, link) = (long([s0, s1, s2, s3]), long([l0, l1, l2, l3]));
+        // draft-ietf-opsawg-pcap section 4: FCS length in 16-bit units (4 bits), R, P, reserved
+        // (10 bits), link type.
+        if link & 0x03ff_0000 != 0 {
+            // Some systems had classes of link types of their own there: not ours to guess.
+            return Err(format!(
+                "its link type {link:#010x} has reserved bits set, so that its meaning is unknown"
+            ));
+        }
         let mut notices = Vec::new();
-        // draft-ietf-opsawg-pcap section 4: FCS length in 16-bit units (4 bits), R, P,
-        // reserved (10 bits), link type.
         if link & (1 << 26) != 0 {
             notices.push(format!(
                 "the file header says that every frame ends in {} bytes of frame check sequence",
                 (link >> 28) * 2
-            ));
-        }
-        if link & 0x03ff_0000 != 0 {
-            notices.push(format!(
-                "the file header's link type is {link:#010x}, with reserved bits set; its low 16 bits are used"
             ));
         }
         #[expect(clippy::cast_possible_truncation, reason = "the low 16 bits are meant")]

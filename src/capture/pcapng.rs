@@ -230,9 +230,10 @@ impl Pcapng {
             return Err("a section header block without a version".into());
         };
         let (major, minor) = (order.u16([a0, a1]), order.u16([i0, i1]));
-        if major != 1 {
+        // Some writers called 1.0 so; there never was a 1.1.
+        if !matches!((major, minor), (1, 0 | 2)) {
             return Err(format!(
-                "pcapng version {major}.{minor} is unknown; version 1 can be read"
+                "pcapng version {major}.{minor} is unknown; versions 1.0 and 1.2 can be read"
             ));
         }
         self.order = order;
@@ -369,7 +370,7 @@ impl Pcapng {
             snaplen => wire_len.min(snaplen),
         };
         if captured as usize > data.len() {
-            return Err(short("simple packet", captured, data.len()));
+            return Err(short("a simple packet block", captured, data.len()));
         }
         let record = Record::new(at + 12, captured, wire_len, interface.link_type).interface(0);
         chunk.push(record, Vec::new());
@@ -443,7 +444,7 @@ impl<'a> Packet<'a> {
             return Err("an enhanced packet block without its fixed fields".into());
         };
         let interface = order.u32([*i0, *i1, *i2, *i3]);
-        Self::from_fields(order, interface, rest, "enhanced packet")
+        Self::from_fields(order, interface, rest, "an enhanced packet block")
     }
 
     /// Section 4.4 of earlier drafts: a 16-bit interface and a count of drops, else alike.
@@ -452,7 +453,7 @@ impl<'a> Packet<'a> {
             return Err("a packet block without its fixed fields".into());
         };
         let interface = u32::from(order.u16([*i0, *i1]));
-        Self::from_fields(order, interface, rest, "packet")
+        Self::from_fields(order, interface, rest, "a packet block")
     }
 
     #[inline]
@@ -463,7 +464,7 @@ impl<'a> Packet<'a> {
         kind: &str,
     ) -> Result<Self, String> {
         let Some((fields, data)) = rest.split_first_chunk::<16>() else {
-            return Err(format!("a block of kind {kind} without its fixed fields"));
+            return Err(format!("{kind} without its fixed fields"));
         };
         let [
             h0,
@@ -502,7 +503,7 @@ impl<'a> Packet<'a> {
 }
 
 fn short(kind: &str, captured: u32, room: usize) -> String {
-    format!("a captured length of {captured} bytes in a {kind} block with room for {room}")
+    format!("a captured length of {captured} bytes in {kind} with room for {room}")
 }
 
 /// The byte order of a section, from its byte-order magic.
