@@ -126,7 +126,8 @@ pub(crate) fn syn_options(value: u32, echo: u32) -> Vec<u8> {
     ])
 }
 
-fn stamped(value: u32, echo: u32) -> Vec<u8> {
+/// The options of an ordinary segment.
+pub(crate) fn stamped(value: u32, echo: u32) -> Vec<u8> {
     join(&[NOP, NOP, &timestamps(value, echo)])
 }
 
@@ -269,18 +270,28 @@ fn flags() -> Vec<Vec<u8>> {
         sent(&tcp(
             &Ip { tos: 0x02, ..IP },
             &Tcp {
-                flags,
                 acknowledgment,
+                flags,
                 urgent,
                 ..SEGMENT
             },
             data,
         ))
     };
-    let open = |flags| sent(&tcp(&IP, &Tcp { flags, ..OPEN }, b""));
+    let open = |from, flags| {
+        sent(&tcp(
+            &IP,
+            &Tcp {
+                from,
+                flags,
+                ..OPEN
+            },
+            b"",
+        ))
+    };
     vec![
-        open(SYN | ECE | CWR),
-        open(SYN | AE | ECE | CWR),
+        open(49152, SYN | ECE | CWR),
+        open(49153, SYN | AE | ECE | CWR),
         segment(ACK | ECE, 5001, 0, b""),
         segment(ACK | PSH | CWR, 5001, 0, b"slower"),
         segment(ACK | PSH | URG, 5001, 3, b"now, later"),
@@ -329,23 +340,29 @@ fn dns() -> Vec<Vec<u8>> {
     ]
 }
 
+/// A DHCP message (RFC 2131 section 2): operation, the address given, options.
+fn dhcp_message(operation: u8, yours: [u8; 4], options: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![operation, 1, 6, 0, 0x3d, 0x1d, 0, 1, 0, 0, 0x80, 0];
+    bytes.extend([0; 4]);
+    bytes.extend(yours);
+    bytes.extend([0; 8]);
+    bytes.extend([0x02, 0, 0, 0, 0, 0x01]);
+    bytes.resize(236, 0);
+    join(&[&bytes, &[0x63, 0x82, 0x53, 0x63], options])
+}
+
+/// What a host says that has no address yet.
+pub(crate) fn dhcp_discover() -> Vec<u8> {
+    dhcp_message(1, [0; 4], &[53, 1, 1, 55, 3, 1, 3, 6, 255])
+}
+
 fn dhcp() -> Vec<Vec<u8>> {
-    let message = |op: u8, yours: [u8; 4], options: &[u8]| {
-        let mut bytes = vec![op, 1, 6, 0, 0x3d, 0x1d, 0, 1, 0, 0, 0x80, 0];
-        bytes.extend([0; 4]);
-        bytes.extend(yours);
-        bytes.extend([0; 8]);
-        bytes.extend([0x02, 0, 0, 0, 0, 0x01]);
-        bytes.resize(236, 0);
-        join(&[&bytes, &[0x63, 0x82, 0x53, 0x63], options])
-    };
     let everyone = Ip {
         destination: [255; 4],
         tos: 0x10,
         ..IP
     };
-    let discover = message(1, [0; 4], &[53, 1, 1, 55, 3, 1, 3, 6, 255]);
-    let offer = message(
+    let offer = dhcp_message(
         2,
         [192, 0, 2, 77],
         &[
@@ -360,7 +377,7 @@ fn dhcp() -> Vec<Vec<u8>> {
             },
             68,
             67,
-            &discover,
+            &dhcp_discover(),
         )),
         to_many(&udp(&everyone, 67, 68, &offer)),
     ]

@@ -185,7 +185,7 @@ fn odd_times() -> Vec<u8> {
 }
 
 fn snaplen_cut() -> Vec<u8> {
-    let options = super::conversations::syn_options(100, 0);
+    let options = super::conversations::stamped(100, 200);
     let segment = Tcp {
         options: &options,
         ..SEGMENT
@@ -219,11 +219,14 @@ fn two_sections() -> Vec<u8> {
     join(&[&first.bytes, &second.bytes])
 }
 
+/// The bit of if_tsresol that makes it a power of two.
+const TWO_TO_THE: u8 = 0x80;
+
 fn interfaces() -> Vec<u8> {
     let mut section = Section::new(Order::Little, &[]);
     let offset = section.wide(START);
     section.interface(ETHERNET, 0, &[(2, b"eth0"), (9, &[9])]);
-    section.interface(RAW_IPV4, 0, &[(2, b"tun0"), (9, &[0x80 | 20])]);
+    section.interface(RAW_IPV4, 0, &[(2, b"tun0"), (9, &[TWO_TO_THE + 20])]);
     section.interface(ETHERNET, 0, &[(2, b"eth1"), (9, &[6]), (14, &offset)]);
     section.interface(ETHERNET, 60, &[(2, b"eth2")]);
     let (inward, outward) = (section.flags(1), section.flags(2));
@@ -255,7 +258,7 @@ fn all_blocks() -> Vec<u8> {
             (2, b"a small machine"),
             (3, b"an operating system"),
             (4, b"captures/make.rs"),
-            (2988, b"\x28\x7f\x00\x00custom text"),
+            (2988, b"\xd9\x7e\x00\x00custom text"),
         ],
     );
     let speed = section.wide(1_000_000_000);
@@ -272,7 +275,7 @@ fn all_blocks() -> Vec<u8> {
             (9, &[6]),
             (11, b"\0icmp"),
             (12, b"an operating system"),
-            (13, &[4]),
+            (13, &[0]),
         ],
     );
     let at = |milliseconds| ticks(1_000_000, milliseconds);
@@ -301,8 +304,8 @@ fn all_blocks() -> Vec<u8> {
         9,
         b"__REALTIME_TIMESTAMP=1700000000003000\nMESSAGE=link up\n",
     );
-    section.block(0x0bad, b"\x28\x7f\x00\x00copied when the file is rewritten");
-    section.block(0x4000_0bad, b"\x28\x7f\x00\x00not copied");
+    section.block(0x0bad, b"\xd9\x7e\x00\x00copied when the file is rewritten");
+    section.block(0x4000_0bad, b"\xd9\x7e\x00\x00not copied");
     section.block(0x8000_0001, b"a block for local use");
     section.block(0x0000_7fff, b"a block that nobody has registered");
     section.block(5, &statistics(&section, at(0), at(4)));

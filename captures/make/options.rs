@@ -133,7 +133,7 @@ pub(crate) fn captures() -> Vec<Capture> {
         with(
             "option_malformed.pcap",
             "Options that lie: length 0, length 1, length past the header, no length byte; Record \
-             Route with a pointer of 3, of 5, far behind, without one, with nine and a half slots",
+             Route with a pointer of 3, of 5, far behind, without one, with nine slots and a byte more",
             &[
                 vec![7, 0, 4, 0],
                 vec![7, 1, 4, 0],

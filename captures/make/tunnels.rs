@@ -3,8 +3,8 @@
 use super::file::{ETHERNET, pcap};
 use super::icmp::mpls;
 use super::packet::{
-    ACK, ETHERTYPE_IPV4, ETHERTYPE_IPV6, GRE, ICMPV6, IP, IPIP, IPV6, Ip, MAC_A, MAC_B, SYN, TCP,
-    UDP, checksum, echo, ethernet, ipv4, join, patched, pattern, sent, udp, udp_message,
+    ETHERTYPE_IPV4, ETHERTYPE_IPV6, GRE, ICMPV6, IP, IPIP, IPV6, Ip, MAC_A, MAC_B, TCP, UDP,
+    checksum, echo, ethernet, ipv4, join, patched, pattern, sent, udp, udp_message,
 };
 use super::{Capture, capture, long, short};
 
@@ -213,12 +213,7 @@ fn sent6(packet: &[u8]) -> Vec<u8> {
 
 fn plain6() -> Vec<Vec<u8>> {
     let syn = super::packet::tcp_segment(&IP, &super::packet::OPEN, b"");
-    let ack = super::packet::Tcp {
-        flags: SYN | ACK,
-        acknowledgment: 1,
-        ..super::packet::OPEN
-    };
-    let syn_ack = super::packet::tcp_segment(&IP, &ack, b"");
+    let ack = super::packet::tcp_segment(&IP, &super::packet::SEGMENT, b"");
     // ff02::1:ff00:2 for 2001:db8:1::2, with the sender's link address (RFC 4861 section 4.3).
     let group = [0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, 0, 0, 2];
     let ask = join(&[&[135, 0, 0, 0, 0, 0, 0, 0], &B6, &[1, 1], &MAC_A]);
@@ -227,7 +222,7 @@ fn plain6() -> Vec<Vec<u8>> {
         sent6(&echo6(1)),
         sent6(&ipv6(UDP, &udp6())),
         sent6(&ipv6(TCP, &summed6(B6, TCP, 16, &syn))),
-        sent6(&ipv6(TCP, &summed6(B6, TCP, 16, &syn_ack))),
+        sent6(&ipv6(TCP, &summed6(B6, TCP, 16, &ack))),
         ethernet(
             [0x33, 0x33, 0xff, 0, 0, 2],
             MAC_A,

@@ -154,14 +154,9 @@ fn errors() -> Vec<Oddity> {
 }
 
 fn extensions() -> Vec<Oddity> {
-    let exceeded = |extension: &[u8]| {
-        about(
-            11,
-            0,
-            [0, 32, 0, 0],
-            &join(&[&filled(&probe(&IP)), extension]),
-        )
-    };
+    let whole = udp(&IP, 40000, 33434, &pattern(8));
+    let exceeded =
+        |extension: &[u8]| about(11, 0, [0, 32, 0, 0], &join(&[&filled(&whole), extension]));
     let good = extension(&[label_stack()]);
     let version = |version: u8| summed(&patched(good.clone(), 0, &[version << 4]));
     // Claims 20 bytes, and has 8.

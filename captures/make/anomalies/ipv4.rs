@@ -1,5 +1,6 @@
 //! The IPv4 header, its fragments and its options.
 
+use super::super::conversations::dhcp_discover;
 use super::super::fragments::teardrop;
 use super::super::packet::{
     A, ACK, B, DF, ICMP, ICMPV6, IP, Ip, MF, OPEN, RESERVED, ROUTER, SEGMENT, TCP, Tcp, UDP, cut,
@@ -298,7 +299,7 @@ fn options() -> Vec<Oddity> {
 }
 
 fn addresses() -> Vec<Oddity> {
-    let discover = pattern(16);
+    let discover = dhcp_discover();
     let between = |source, destination| Ip {
         source,
         destination,
@@ -317,7 +318,7 @@ fn addresses() -> Vec<Oddity> {
             "To 240.0.0.1",
             ping(&between(A, [240, 0, 0, 1])),
             "To 255.255.255.255",
-            to_many(&udp(&between(A, [255; 4]), 67, 68, &discover)),
+            to_many(&udp(&between(A, [255; 4]), 5000, 5001, b"everyone")),
         ),
         odd(
             "ipv4.land",

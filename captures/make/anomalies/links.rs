@@ -41,16 +41,16 @@ fn frame(ethertype: u16, payload: &[u8]) -> Vec<u8> {
 fn links() -> Vec<Oddity> {
     let snap = join(&[&[0xaa, 0xaa, 3, 0, 0, 0, 8, 0], &echo(&IP, 1, 8)]);
     let good = ieee802_3(MAC_B, &snap);
-    let mdns = |group, mac| {
+    let group = |group, mac| {
         let datagram = udp(
             &Ip {
                 destination: group,
                 ttl: 255,
                 ..IP
             },
-            5353,
-            5353,
-            b"query",
+            5004,
+            5004,
+            b"audio",
         );
         ethernet(mac, MAC_A, ETHERTYPE_IPV4, &datagram)
     };
@@ -81,9 +81,9 @@ fn links() -> Vec<Oddity> {
         odd(
             "ethernet.destination.mismatch",
             "224.0.0.251 in the frame of 224.0.0.5",
-            mdns([224, 0, 0, 251], [1, 0, 0x5e, 0, 0, 5]),
+            group([224, 0, 0, 251], [1, 0, 0x5e, 0, 0, 5]),
             "225.128.0.251, which shares its frame with 224.0.0.251",
-            mdns([225, 128, 0, 251], [1, 0, 0x5e, 0, 0, 251]),
+            group([225, 128, 0, 251], [1, 0, 0x5e, 0, 0, 251]),
         ),
     ]
 }
@@ -156,8 +156,8 @@ fn points() -> Vec<Oddity> {
             "ppp.truncated",
             "Address and control, and nothing",
             vec![0xff, 0x03],
-            "Address, control, a protocol of two bytes and nothing in it",
-            vec![0xff, 0x03, 0xc0, 0x21],
+            "Address, control, and an LCP echo request",
+            vec![0xff, 0x03, 0xc0, 0x21, 9, 1, 0, 8, 0, 0, 0, 0],
         )
         .on(9),
     ]
