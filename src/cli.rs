@@ -1,1 +1,71 @@
-//! Placeholder.
+//! What the user typed and what the user reads: one file a command, one file a renderer.
+//!
+//! Nothing here opens a terminal or chooses an exit code; `main` hands in a [`Console`] and turns
+//! the [`Outcome`] into one.
+
+use std::fmt::Display;
+use std::io::Write;
+
+pub mod args;
+mod csv;
+mod decode;
+mod detail;
+mod diagram;
+mod hexdump;
+pub mod interfaces;
+mod keys;
+mod line;
+mod ndjson;
+mod paint;
+mod pipeline;
+mod progress;
+mod render;
+mod shot;
+mod table;
+mod text;
+pub mod time;
+
+use crate::error::Result;
+
+/// Where data and words go.
+#[expect(missing_debug_implementations, reason = "writers have nothing to show")]
+pub struct Console<'a> {
+    /// Data.
+    pub out: &'a mut dyn Write,
+    /// Words.
+    pub err: &'a mut dyn Write,
+}
+
+impl Console<'_> {
+    /// Says something that is no error.
+    fn note(&mut self, words: &dyn Display) {
+        // Words that nobody can read any more are no reason to stop.
+        let _ = writeln!(self.err, "dotquad: {words}");
+    }
+}
+
+/// How a command that did not fail ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Everything was done.
+    Done,
+    /// A signal of this number interrupted it; what was finished is out.
+    Interrupted(u8),
+}
+
+/// Runs a command.
+///
+/// # Errors
+/// Whatever keeps the command from doing all that was asked.
+pub fn run(cli: &args::Cli, console: &mut Console<'_>) -> Result<Outcome> {
+    match &cli.command {
+        args::Command::Decode(decode) => decode::run(decode, cli.color, console),
+        args::Command::Interfaces { format } => {
+            interfaces::run(*format, console.out).map(|()| Outcome::Done)
+        }
+        args::Command::Resolver => {
+            crate::net::resolver::serve(std::io::stdin().lock(), &mut *console.out)
+                .map(|()| Outcome::Done)
+        }
+    }
+}

@@ -4,12 +4,13 @@
 //! The crate is a row of rooms, and every door opens to the left:
 //!
 //! ```text
-//! error <- wire <- { capture, filter } <- net <- cli <- main
+//! error <- wire <- { capture, filter, survey } <- net <- cli <- main
 //! ```
 //!
 //! * [`wire`]: what bytes mean. Bytes to values and back; no I/O, no clock, no printing.
 //! * [`capture`]: saved packets, read from and written to any `Read` and `Write`.
 //! * [`filter`]: the pcap-filter language, compiled to classic BPF and run over frames.
+//! * [`survey`]: what several packets mean together.
 //! * [`net`]: the kernel. Interfaces, the clock, the resolver child.
 //! * [`cli`]: what the user typed and what the user reads.
 //!
@@ -21,6 +22,7 @@ pub mod cli;
 pub mod error;
 pub mod filter;
 pub mod net;
+pub mod survey;
 pub mod wire;
 
 pub use error::{Error, Result};

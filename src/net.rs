@@ -1,1 +1,10 @@
-//! Placeholder.
+//! The kernel: what it knows of its interfaces, and names by way of a child process.
+//!
+//! The only room that reads a clock or opens a socket. It must not know what is printed, nor
+//! what was typed. Linux is the platform; elsewhere on Unix the portable half remains.
+
+pub mod interface;
+#[cfg(target_os = "linux")]
+mod netlink;
+pub mod resolver;
+pub mod signals;

@@ -56,6 +56,21 @@ anomalies! {
     FrameLength "frame.length" "More bytes were captured than the frame is said to have had." "pcapng section 4.3" "" "" "";
 
     // ethernet, arp and what else carries IP
+    EthernetTruncated "ethernet.truncated" "The frame is shorter than an Ethernet header." "IEEE 802.3 clause 3.1.1" "ethernet.pkt_too_small" "truncated_ethernet_frame" "";
+    EthernetLength "ethernet.length" "The length field is more than the frame holds." "IEEE 802.3 clause 3.2.6" "" "" "eth.len.past_end";
+    EthernetSourceMulticast "ethernet.source.multicast" "The source address is a group address." "IEEE 802.3 clause 3.2.3" "" "" "eth.src_not_group";
+    EthernetDestinationMismatch "ethernet.destination.mismatch" "The destination is not the group address that the IPv4 multicast group maps to." "RFC 1112 section 6.4" "" "" "";
+    VlanTruncated "vlan.truncated" "The frame ends inside a VLAN tag." "IEEE 802.1Q clause 9.6" "vlan.header_too_small" "" "";
+    VlanIdReserved "vlan.id.reserved" "The VLAN is 4095, which may not be sent." "IEEE 802.1Q table 9-2" "" "" "";
+    MplsTruncated "mpls.truncated" "The label stack has no bottom." "RFC 3032 section 2.1" "mpls.header_too_small" "" "";
+    MplsLabelImplicitNull "mpls.label.implicit_null" "The label is the implicit null, which is signalled but never sent." "RFC 3032 section 2.1" "mpls.bad_label_implicit_null" "" "";
+    PppoeTruncated "pppoe.truncated" "The frame is shorter than a PPPoE header." "RFC 2516 section 4" "pppoe.pkt_too_small" "" "";
+    PppoeVersion "pppoe.version" "Version or type is not 1." "RFC 2516 section 4" "" "" "";
+    PppoeLength "pppoe.length" "The length is more than the frame holds." "RFC 2516 section 4" "" "" "";
+    PppTruncated "ppp.truncated" "The frame is shorter than a PPP header." "RFC 1661 section 2" "ppp.pkt_too_small" "" "";
+    ArpTruncated "arp.truncated" "The frame is shorter than the addresses it says it holds." "RFC 826" "arp.pkt_too_small" "" "";
+    ArpAddressLength "arp.address_length" "An address length that Ethernet or IPv4 does not have." "RFC 826" "" "" "";
+    ArpSenderMulticast "arp.sender.multicast" "The sender gives a group address as its own." "RFC 1812 section 3.3.2" "" "" "";
 
     // ipv4
     Ipv4Version "ipv4.version" "The version is not 4." "RFC 1122 section 3.2.1.1" "ipv4.wrong_ip_version" "unknown_ip_version" "ip.bogus_ip_version";
@@ -79,6 +94,7 @@ anomalies! {
     Ipv4OptionUnknown "ipv4.option.unknown" "An option that nobody has registered." "RFC 7126 section 4.23" "ipv4.opt_unknown" "" "";
     Ipv4OptionDeprecated "ipv4.option.deprecated" "An option that has been withdrawn." "RFC 6814, RFC 7126" "" "" "";
     Ipv4OptionDuplicate "ipv4.option.duplicate" "An option that may stand only once stands twice." "RFC 791 section 3.1" "ipv4.opt_duplicate" "" "";
+    Ipv4OptionCopied "ipv4.option.copied" "A later fragment carries an option that only the first may carry." "RFC 791 section 3.1" "" "" "";
     Ipv4TtlZero "ipv4.ttl.zero" "The time to live is zero, which no host may send or receive from another." "RFC 1122 section 3.2.1.7" "" "" "ip.ttl.too_small";
     Ipv4TtlLow "ipv4.ttl.low" "A unicast datagram on its last hop that no traceroute explains." "RFC 1812 section 5.3.1" "" "" "ip.ttl.too_small";
     Ipv4SourceMartian "ipv4.source.martian" "No host may send from this address." "RFC 1122 section 3.2.1.3, RFC 6890" "" "" "";
@@ -87,13 +103,70 @@ anomalies! {
     Ipv4ProtocolReserved "ipv4.protocol.reserved" "The protocol number is reserved." "RFC 3692, RFC 5237" "ipv4.unknown_protocol" "" "";
     Ipv4ProtocolIcmpv6 "ipv4.protocol.icmpv6" "ICMPv6 inside IPv4." "RFC 4443 section 1" "ipv4.icmpv6" "" "";
 
+    // ipv6, for what carries IPv4 and what IPv4 carries
+    Ipv6Truncated "ipv6.truncated" "The packet is shorter than an IPv6 header." "RFC 8200 section 3" "ipv6.pkt_too_small" "truncated_IPv6" "";
+    Ipv6Version "ipv6.version" "The version is not 6." "RFC 8200 section 3" "ipv6.wrong_ip_version" "" "ipv6.bogus_ipv6_version";
+    Ipv6PayloadLengthTruncated "ipv6.payload_length.truncated" "The payload length is more than the frame had on the wire." "RFC 8200 section 3" "ipv6.trunc_pkt" "" "ipv6.plen_exceeds_framing";
+    Ipv6ExtensionTruncated "ipv6.extension.truncated" "An extension header reaches past the packet." "RFC 8200 section 4" "ipv6.trunc_exthdr" "" "";
+    Ipv6SourceMulticast "ipv6.source.multicast" "No host may send from a multicast address." "RFC 4291 section 2.7" "" "" "";
+    Icmpv6Truncated "icmpv6.truncated" "The packet is shorter than an ICMPv6 header." "RFC 4443 section 2.1" "icmpv6.pkt_too_small" "" "";
+    Icmpv6ChecksumBad "icmpv6.checksum.bad" "The checksum is wrong." "RFC 4443 section 2.3" "" "" "icmpv6.checksum_bad.expert";
+    AhTruncated "ah.truncated" "The packet is shorter than its authentication header." "RFC 4302 section 2" "" "" "";
+    GreTruncated "gre.truncated" "The packet is shorter than its GRE header." "RFC 2784 section 2, RFC 2890" "gre.pkt_too_small" "truncated_GRE" "";
+    GreVersion "gre.version" "The version is neither 0 nor 1." "RFC 2784 section 2.3.1, RFC 2637" "gre.wrong_version" "unknown_gre_version" "";
+    GreChecksumBad "gre.checksum.bad" "The checksum is wrong." "RFC 2784 section 2.3" "" "" "gre.checksum.incorrect";
+    VxlanTruncated "vxlan.truncated" "The datagram is shorter than a VXLAN header." "RFC 7348 section 5" "" "" "";
+
     // icmpv4
+    Icmpv4ChecksumBad "icmpv4.checksum.bad" "The checksum is wrong." "RFC 792, RFC 1071" "" "bad_ICMP_checksum" "icmp.checksum_bad";
+    Icmpv4Truncated "icmpv4.truncated" "The message is shorter than its type needs." "RFC 792" "icmpv4.pkt_too_small" "truncated_header_in_IP" "";
+    Icmpv4TypeUnknown "icmpv4.type.unknown" "A type that nobody has registered." "RFC 792, IANA icmp-parameters" "icmpv4.unknown_type" "" "";
+    Icmpv4TypeDeprecated "icmpv4.type.deprecated" "A type that has been withdrawn." "RFC 6633, RFC 6918" "" "" "";
+    Icmpv4CodeUnknown "icmpv4.code.unknown" "A code that its type does not have." "RFC 792, IANA icmp-parameters" "icmpv4.unknown_code" "" "";
+    Icmpv4EchoBroadcast "icmpv4.echo.broadcast" "An echo request to everybody on the link, who may all answer at once (smurf)." "RFC 1122 section 3.2.2.6" "" "" "";
+    Icmpv4UnreachableMtu "icmpv4.unreachable.mtu" "A next-hop MTU below the 68 bytes that every link must carry." "RFC 791 section 3.2, RFC 1191 section 3" "" "" "";
+    Icmpv4ErrorToMany "icmpv4.error.to_many" "An error sent to a broadcast or multicast address." "RFC 1122 section 3.2.2" "" "" "";
+    Icmpv4ErrorAboutError "icmpv4.error.about_error" "An error about an error." "RFC 1122 section 3.2.2" "" "" "";
+    Icmpv4ErrorAboutFragment "icmpv4.error.about_fragment" "An error about a fragment that is not the first." "RFC 1122 section 3.2.2" "" "" "";
+    Icmpv4ErrorAboutMany "icmpv4.error.about_many" "An error about a datagram to, or from, no single host." "RFC 1122 section 3.2.2" "" "" "";
+    Icmpv4QuoteShort "icmpv4.quote.short" "Less of the datagram is quoted than its header and 8 bytes." "RFC 792, RFC 1122 section 3.2.2" "icmpv4.ipv4_trunc_pkt" "" "";
+    Icmpv4QuoteVersion "icmpv4.quote.version" "What is quoted is not an IPv4 datagram." "RFC 792" "icmpv4.ipv4_unknown_ver" "" "";
+    Icmpv4ExtensionVersion "icmpv4.extension.version" "The version of the extension structure is not 2." "RFC 4884 section 7" "" "" "";
+    Icmpv4ExtensionChecksum "icmpv4.extension.checksum" "The checksum of the extension structure is wrong." "RFC 4884 section 7" "" "" "icmp.ext.checksum_bad";
+    Icmpv4ExtensionLength "icmpv4.extension.length" "The length of the quote or of an extension object is impossible." "RFC 4884 sections 3 and 8" "" "" "";
 
     // igmp
+    IgmpChecksumBad "igmp.checksum.bad" "The checksum is wrong." "RFC 2236 section 2.3, RFC 1071" "" "" "igmp.bad_checksum";
+    IgmpTruncated "igmp.truncated" "The message is shorter than its type needs." "RFC 2236 section 2, RFC 9776 section 7.1" "igmp.pkt_too_small" "" "";
+    IgmpTypeUnknown "igmp.type.unknown" "A type that nobody has registered." "IANA igmp-type-numbers" "" "" "";
+    IgmpTtl "igmp.ttl" "A membership message that is allowed further than one hop." "RFC 2236 section 2, RFC 9776 section 4" "" "" "";
+    IgmpDestination "igmp.destination" "A report or leave sent where its version does not send it." "RFC 2236 section 3, RFC 9776 section 4.2.14" "" "" "";
+    IgmpGroup "igmp.group" "The group is not a multicast address." "RFC 1112 section 4, RFC 2236 section 2.4" "igmp.malformed" "" "";
+    IgmpRecords "igmp.records" "The sources or group records reach past the end of the message." "RFC 9776 section 4" "igmp.malformed" "" "";
 
     // udp
+    UdpTruncated "udp.truncated" "The datagram has no room for the header." "RFC 768" "udp.pkt_too_small" "truncated_header" "";
+    UdpLengthShort "udp.length.short" "The length is smaller than the header." "RFC 768, RFC 2675 section 4" "udp.hlen_too_small" "UDP_datagram_length_mismatch" "udp.length.bad";
+    UdpLengthLong "udp.length.long" "The length is more than the datagram holds." "RFC 768" "udp.len_invalid" "UDP_datagram_length_mismatch" "udp.length.bad";
+    UdpChecksumBad "udp.checksum.bad" "The checksum is wrong." "RFC 768, RFC 1122 section 4.1.3.4" "" "bad_UDP_checksum" "udp.checksum.bad";
+    UdpPortZero "udp.port.zero" "The destination port is zero, which nobody can listen on." "RFC 6335 section 6" "" "" "";
 
     // tcp
+    TcpTruncated "tcp.truncated" "The datagram has no room for the header." "RFC 9293 section 3.1" "tcp.pkt_too_small" "truncated_header" "tcp.short_segment";
+    TcpDataOffsetShort "tcp.data_offset.short" "The header length is below 20 bytes." "RFC 9293 section 3.1" "tcp.invalid_optlen" "bad_TCP_header_len" "tcp.bogus_header_length";
+    TcpDataOffsetLong "tcp.data_offset.long" "The header is longer than the segment." "RFC 9293 section 3.1" "tcp.hlen_too_small" "truncated_header" "tcp.bogus_header_length";
+    TcpChecksumBad "tcp.checksum.bad" "The checksum is wrong." "RFC 9293 section 3.1" "" "bad_TCP_checksum" "tcp.checksum_bad.expert";
+    TcpFlagsNull "tcp.flags.null" "None of the flags FIN, SYN, RST, PSH, ACK and URG is set: a null scan." "RFC 9293 section 3.10.7" "" "" "";
+    TcpFlagsXmas "tcp.flags.xmas" "FIN, PSH and URG without ACK: a Christmas tree scan." "RFC 9293 section 3.10.7" "" "" "";
+    TcpFlagsSynFin "tcp.flags.syn_fin" "SYN and FIN together: the connection would begin and end at once." "RFC 9293 section 3.10.7" "" "" "";
+    TcpFlagsSynRst "tcp.flags.syn_rst" "SYN and RST together: the connection would begin and be refused at once." "RFC 9293 section 3.10.7" "" "TCP_christmas" "";
+    TcpFlagsFinWithoutAck "tcp.flags.fin_without_ack" "FIN without ACK: no connection can be in a state to send it." "RFC 9293 section 3.10.7" "" "" "";
+    TcpSynPayload "tcp.syn.payload" "A SYN carries data without Fast Open." "RFC 9293 section 3.4, RFC 7413" "" "SYN_with_data" "";
+    TcpPortZero "tcp.port.zero" "A port is zero, which nobody can listen on or speak from." "RFC 6335 section 6" "" "" "";
+    TcpReserved "tcp.reserved" "A reserved bit is set." "RFC 9293 section 3.1, RFC 9768" "" "" "";
+    TcpOptionLength "tcp.option.length" "An option's length is impossible or reaches past the header." "RFC 9293 section 3.1" "tcp.opt_invalid_len" "" "tcp.option.len.invalid";
+    TcpOptionDuplicate "tcp.option.duplicate" "An option that may stand only once stands twice." "RFC 9293 section 3.1" "tcp.opt_duplicate" "" "";
+    TcpOptionWindowScale "tcp.option.window_scale" "The window scale is more than 14." "RFC 7323 section 2.3" "" "" "tcp.options.wscale.shift.invalid";
 }
 
 impl Anomaly {

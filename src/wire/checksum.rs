@@ -109,18 +109,21 @@ impl Sum {
     #[inline]
     #[must_use]
     pub fn with(self, bytes: &[u8]) -> Self {
-        // Four-byte words into 64-bit lanes: no carry can be lost before 2^32 words, and the
-        // compiler turns the loop into vector adds.
+        // Four-byte words into 64-bit lanes: no carry can be lost before 2^32 words, so nothing
+        // wraps; said with `wrapping_add`, because a checked add keeps the compiler from turning
+        // the loop into vector adds, a fourth of the speed.
         let (words, rest) = bytes.as_chunks::<4>();
-        let mut total: u64 = words
+        let last = match *rest {
+            [a] => [a, 0, 0, 0],
+            [a, b] => [a, b, 0, 0],
+            [a, b, c] => [a, b, c, 0],
+            _ => [0; 4],
+        };
+        let total = words
             .iter()
-            .map(|word| u64::from(u32::from_ne_bytes(*word)))
-            .sum();
-        let mut last = [0; 4];
-        for (to, from) in last.iter_mut().zip(rest) {
-            *to = *from;
-        }
-        total += u64::from(u32::from_ne_bytes(last));
+            .fold(u64::from(u32::from_ne_bytes(last)), |total, word| {
+                total.wrapping_add(u64::from(u32::from_ne_bytes(*word)))
+            });
         let sum = self.0 + (total & 0xffff_ffff) + (total >> 32);
         Self((sum & 0xffff_ffff) + (sum >> 32))
     }

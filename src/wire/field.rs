@@ -30,18 +30,11 @@ pub const fn bits(start: u32, len: u32) -> Bits {
 /// `len` bytes from byte `start` of the layer, as bits. Positions inside one frame fit easily;
 /// absurd ones saturate.
 #[must_use]
-pub const fn bytes(start: usize, len: usize) -> Bits {
-    const fn narrow(bytes: usize) -> u32 {
-        let bits = bytes.saturating_mul(8);
-        if bits > u32::MAX as usize {
-            u32::MAX
-        } else {
-            bits as u32
-        }
-    }
+pub fn bytes(start: usize, len: usize) -> Bits {
+    let bits = |bytes: usize| u32::try_from(bytes.saturating_mul(8)).unwrap_or(u32::MAX);
     Bits {
-        start: narrow(start),
-        len: narrow(len),
+        start: bits(start),
+        len: bits(len),
     }
 }
 
@@ -215,6 +208,8 @@ pub enum Shape {
     List,
     /// One entry of a list that has named fields.
     Item,
+    /// An object that holds the layers of a datagram an ICMP error quotes.
+    Quote,
 }
 
 /// A group of fields: flags, options, one option.
@@ -252,10 +247,16 @@ pub trait Visitor {
     fn field(&mut self, field: Field<'_>);
     /// A group begins.
     fn open(&mut self, group: Group);
-    /// The innermost group ends.
-    fn close(&mut self);
+    /// The innermost group ends; it had this shape.
+    fn close(&mut self, shape: Shape);
     /// The innermost layer ends.
     fn end_layer(&mut self);
+    /// Words for the one-line summary alone, where no single field says it: TCP's flags in a
+    /// row. Who does not write a line need not listen.
+    #[inline]
+    fn say(&mut self, words: &dyn Display) {
+        let _ = words;
+    }
 
     /// A group of named fields.
     #[inline]
@@ -275,7 +276,7 @@ pub trait Visitor {
             shape: Shape::Object,
         });
         fields(self);
-        self.close();
+        self.close(Shape::Object);
     }
 
     /// A list of values or items.
@@ -296,7 +297,7 @@ pub trait Visitor {
             shape: Shape::List,
         });
         items(self);
-        self.close();
+        self.close(Shape::List);
     }
 
     /// One entry of a list, with named fields; `label` is what a person reads as its title.
@@ -312,7 +313,7 @@ pub trait Visitor {
             shape: Shape::Item,
         });
         fields(self);
-        self.close();
+        self.close(Shape::Item);
     }
 }
 

@@ -19,13 +19,8 @@ const MAX_DATAGRAM: usize = 65_535;
 pub(super) fn dissect(walk: &mut Walk<'_>, region: Region) -> Next {
     let lens = walk.lens(region);
     let Some(&header) = lens.0.first_chunk::<HEADER>() else {
-        if !region.is_empty() {
-            walk.push(Protocol::Ipv4, region, HEADER);
-            if region.is_whole() {
-                walk.anomaly(Anomaly::Ipv4IhlTruncated);
-            }
-        }
-        return walk.stop_cut(Protocol::Ipv4, region, HEADER);
+        let truncated = Some(Anomaly::Ipv4IhlTruncated);
+        return walk.stop_short(Protocol::Ipv4, region, HEADER, truncated);
     };
     let header_len = usize::from(header[0] & 0x0f) * 4;
     let total_length = usize::from(u16::from_be_bytes([header[2], header[3]]));
@@ -61,7 +56,7 @@ pub(super) fn dissect(walk: &mut Walk<'_>, region: Region) -> Next {
     let data = data(region, header_len, total_length);
     judge(walk, &header, region, data);
     if header_len > HEADER && walk.judge.anomalies {
-        ipv4_options::judge(walk, options, !is_first(&header));
+        ipv4_options::judge(walk, options, whole, !is_first(&header));
     }
     if !whole {
         return walk.stop_cut(Protocol::Ipv4, region, header_len);
@@ -102,7 +97,25 @@ pub(super) fn dissect(walk: &mut Walk<'_>, region: Region) -> Next {
 #[inline]
 pub(super) fn by_protocol(number: u8) -> Protocol {
     match number {
+        names::PROTOCOL_ICMP => Protocol::Icmpv4,
+        names::PROTOCOL_IGMP => Protocol::Igmp,
         names::PROTOCOL_IPV4 => Protocol::Ipv4,
+        names::PROTOCOL_TCP => Protocol::Tcp,
+        names::PROTOCOL_UDP => Protocol::Udp,
+        names::PROTOCOL_IPV6 => Protocol::Ipv6,
+        names::PROTOCOL_GRE => Protocol::Gre,
+        super::ah::PROTOCOL => Protocol::Ah,
+        names::PROTOCOL_ICMPV6 => Protocol::Icmpv6,
+        _ => Protocol::Payload,
+    }
+}
+
+/// What the first byte says comes next where nothing but the version tells IPv4 from IPv6.
+#[inline]
+pub(super) fn by_version(first: Option<u8>) -> Protocol {
+    match first.map(|byte| byte >> 4) {
+        Some(4) => Protocol::Ipv4,
+        Some(6) => Protocol::Ipv6,
         _ => Protocol::Payload,
     }
 }
@@ -150,7 +163,9 @@ fn judge(walk: &mut Walk<'_>, header: &[u8; HEADER], region: Region, data: Optio
     }
     let header_len = usize::from(header[0] & 0x0f) * 4;
     let total_length = usize::from(u16::from_be_bytes([header[2], header[3]]));
-    if header_len > region.promised_len() {
+    // A tunnel's first fragment holds only the first part of the datagram inside.
+    let in_fragment = walk.context.fragmented;
+    if header_len > region.promised_len() && !in_fragment {
         walk.anomaly(Anomaly::Ipv4IhlTruncated);
     }
     if total_length == 0 {
@@ -159,7 +174,7 @@ fn judge(walk: &mut Walk<'_>, header: &[u8; HEADER], region: Region, data: Optio
         }
     } else if total_length < header_len {
         walk.anomaly(Anomaly::Ipv4TotalLengthShort);
-    } else if total_length > region.promised_len() {
+    } else if total_length > region.promised_len() && !in_fragment {
         walk.anomaly(Anomaly::Ipv4TotalLengthTruncated);
     }
     if header[6] & 0x80 != 0 {

@@ -100,7 +100,7 @@ impl Visitor for Outline {
         });
     }
 
-    fn close(&mut self) {
+    fn close(&mut self, _: Shape) {
         self.path.pop();
     }
 

@@ -68,7 +68,26 @@ macro_rules! protocols {
 
 protocols! {
     Ethernet ethernet "ethernet" "Ethernet" Link;
+    LinuxSll linux_sll "linux_sll" "Linux cooked" Link;
+    Loopback loopback "loopback" "BSD loopback" Link;
+    Slip slip "slip" "SLIP" Link;
+    CiscoHdlc cisco_hdlc "cisco_hdlc" "Cisco HDLC" Link;
+    Llc llc "llc" "LLC" Link;
+    Vlan vlan "vlan" "VLAN tag" Tag;
+    Mpls mpls "mpls" "MPLS" Tag;
+    Pppoe pppoe "pppoe" "PPPoE" Tag;
+    Ppp ppp "ppp" "PPP" Link;
+    Arp arp "arp" "ARP" Message;
     Ipv4 ipv4 "ipv4" "IPv4" Network;
+    Ipv6 ipv6 "ipv6" "IPv6" Network;
+    Ah ah "ah" "AH" Tag;
+    Gre gre "gre" "GRE" Tag;
+    Icmpv6 icmpv6 "icmpv6" "ICMPv6" Message;
+    Udp udp "udp" "UDP" Message;
+    Tcp tcp "tcp" "TCP" Message;
+    Vxlan vxlan "vxlan" "VXLAN" Tag;
+    Icmpv4 icmpv4 "icmpv4" "ICMP" Message;
+    Igmp igmp "igmp" "IGMP" Message;
     Payload payload "payload" "Payload" Data;
     Trailer trailer "trailer" "Trailer" Data;
 }
@@ -78,6 +97,9 @@ protocols! {
 pub enum Kind {
     /// Carries others over one link.
     Link,
+    /// Carries others and marks them: a VLAN, a label, a tunnel. Its briefs speak for
+    /// themselves (`vlan 100`) and the line always shows them, without the layer's label.
+    Tag,
     /// Names who and to whom.
     Network,
     /// What they say to each other.
@@ -425,6 +447,29 @@ impl<'a> Walk<'a> {
         )
     }
 
+    /// Ends the walk at a header of `need` bytes that is not all there: records the layer with
+    /// what there is of it, and `truncated` where the rest was left out by the sender, and
+    /// neither by the capture nor for the next fragment of a tunnel to bring.
+    #[inline]
+    pub(super) fn stop_short(
+        &mut self,
+        protocol: Protocol,
+        region: Region,
+        need: usize,
+        truncated: Option<Anomaly>,
+    ) -> Next {
+        if !region.is_empty() {
+            self.push(protocol, region, need);
+            if let Some(anomaly) = truncated
+                && region.promised_len() < need
+                && !self.context.fragmented
+            {
+                self.anomaly(anomaly);
+            }
+        }
+        self.stop_cut(protocol, region, need)
+    }
+
     /// True inside what an ICMP error quotes.
     #[inline]
     pub(super) fn is_quoted(&self) -> bool {
@@ -531,7 +576,7 @@ pub fn dissect(frame: &Frame<'_>, judge: Judge, packet: &mut Packet) {
         packet,
         depth: 0,
     };
-    let mut next = Some((first(frame.link_type), whole));
+    let mut next = Some((first(frame), whole));
     while let Some((protocol, region)) = next {
         if walk.packet.layers.len() >= MAX_LAYERS {
             walk.stop(protocol, region, Reason::TooDeep);
@@ -552,13 +597,22 @@ pub fn dissect(frame: &Frame<'_>, judge: Judge, packet: &mut Packet) {
     }
 }
 
-/// The first layer of a link type; what dotquad does not know is opaque.
-fn first(link_type: LinkType) -> Protocol {
-    match link_type {
+/// The first layer of a frame by its link type; what dotquad does not know is opaque.
+fn first(frame: &Frame<'_>) -> Protocol {
+    let byte = frame.bytes.first().copied();
+    match frame.link_type {
         LinkType::ETHERNET => Protocol::Ethernet,
-        LinkType::RAW | LinkType::RAW_BSD | LinkType::RAW_OPENBSD | LinkType::IPV4 => {
-            Protocol::Ipv4
-        }
+        LinkType::RAW | LinkType::RAW_BSD | LinkType::RAW_OPENBSD => super::ipv4::by_version(byte),
+        LinkType::IPV4 => Protocol::Ipv4,
+        LinkType::IPV6 => Protocol::Ipv6,
+        LinkType::NULL | LinkType::LOOP => Protocol::Loopback,
+        LinkType::LINUX_SLL | LinkType::LINUX_SLL2 => Protocol::LinuxSll,
+        // PPP over serial lines shares its number with Cisco's framing of RFC 1547 section 4.3.1.
+        LinkType::PPP_HDLC if super::cisco_hdlc::is_address(byte) => Protocol::CiscoHdlc,
+        LinkType::PPP | LinkType::PPP_HDLC => Protocol::Ppp,
+        LinkType::PPP_ETHER => Protocol::Pppoe,
+        LinkType::C_HDLC => Protocol::CiscoHdlc,
+        LinkType::SLIP => Protocol::Slip,
         _ => Protocol::Payload,
     }
 }
@@ -586,7 +640,7 @@ pub fn visit<V: Visitor>(frame: &Frame<'_>, packet: &Packet, visitor: &mut V) {
                 name: "quoted",
                 label: "Quoted datagram",
                 bits,
-                shape: Shape::Object,
+                shape: Shape::Quote,
             });
             visitor.open(Group {
                 name: "layers",
@@ -599,8 +653,8 @@ pub fn visit<V: Visitor>(frame: &Frame<'_>, packet: &Packet, visitor: &mut V) {
         }
         visitor.end_layer();
         while depth > following {
-            visitor.close();
-            visitor.close();
+            visitor.close(Shape::List);
+            visitor.close(Shape::Quote);
             visitor.end_layer();
             depth -= 1;
         }

@@ -1,0 +1,246 @@
+//! Where a capture's bytes go, and how much of it is whole when they do not all arrive.
+//!
+//! Knows nothing of formats: bytes are appended to its buffer, and the ends of frames marked.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::path::Path;
+
+use super::Written;
+use crate::capture::Compression;
+use crate::capture::reader::plain;
+use crate::error::{Error, Result};
+
+/// How many bytes are gathered before they are written: one write of a plain capture, one
+/// member of a compressed one.
+const PLAIN: usize = 256 << 10;
+const MEMBER: usize = 1 << 20;
+
+/// Something to write to.
+enum Output {
+    /// A regular file of our own, which can be cut back.
+    Regular(File),
+    /// Anything else, which is left as it is.
+    Stream(Box<dyn Write + Send>),
+}
+
+/// A buffer over an output, with the marks that tell whole frames.
+pub(super) struct Sink {
+    name: String,
+    output: Output,
+    compression: Compression,
+    buffer: Vec<u8>,
+    /// Where frames end in the buffer.
+    marks: Vec<usize>,
+    /// Where the file header or the descriptions end that stand before the first of them.
+    preamble: usize,
+    packed: Vec<u8>,
+    written: Written,
+    failed: Option<Error>,
+}
+
+impl std::fmt::Debug for Sink {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sink")
+            .field("name", &self.name)
+            .field("compression", &self.compression)
+            .field("written", &self.written)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Sink {
+    /// Opens a file by name, `-` for standard output. Only a regular file is emptied.
+    pub(super) fn open(path: &Path, compression: Compression) -> Result<Self> {
+        if path.as_os_str() == "-" {
+            let name = "standard output";
+            let descriptor = io::stdout().as_fd().try_clone_to_owned();
+            let descriptor = descriptor
+                .map_err(|error| Error::usage(format!("opening {name}"), plain(&error)))?;
+            let file = Box::new(File::from(descriptor));
+            return Ok(Self::stream(name, file, compression));
+        }
+        let name = path.display().to_string();
+        let refuse = |error: io::Error| Error::usage(format!("creating {name}"), plain(&error));
+        // Not emptied by opening it: it may turn out to be a device.
+        let file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path)
+            .map_err(refuse)?;
+        let output = if file.metadata().map_err(refuse)?.is_file() {
+            file.set_len(0).map_err(refuse)?;
+            Output::Regular(file)
+        } else {
+            Output::Stream(Box::new(file))
+        };
+        Ok(Self::over(name, output, compression))
+    }
+
+    pub(super) fn stream(
+        name: &str,
+        write: Box<dyn Write + Send>,
+        compression: Compression,
+    ) -> Self {
+        Self::over(name.to_owned(), Output::Stream(write), compression)
+    }
+
+    fn over(name: String, output: Output, compression: Compression) -> Self {
+        Self {
+            name,
+            output,
+            compression,
+            buffer: Vec::new(),
+            marks: Vec::new(),
+            preamble: 0,
+            packed: Vec::new(),
+            written: Written::default(),
+            failed: None,
+        }
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What has reached the output so far.
+    pub(super) fn written(&self) -> Written {
+        self.written
+    }
+
+    /// Where records are appended.
+    pub(super) fn buffer(&mut self) -> &mut Vec<u8> {
+        &mut self.buffer
+    }
+
+    fn limit(&self) -> usize {
+        match self.compression {
+            Compression::None => PLAIN,
+            _ => MEMBER,
+        }
+    }
+
+    /// Makes room for this many bytes by writing out what there is, if need be.
+    pub(super) fn reserve(&mut self, size: usize) -> Result<()> {
+        if self.buffer.is_empty() || self.buffer.len().saturating_add(size) <= self.limit() {
+            // A failure may have emptied the buffer: it must not be forgotten.
+            return self.failed.clone().map_or(Ok(()), Err);
+        }
+        self.commit()
+    }
+
+    /// Marks the end of something whole that is no frame.
+    pub(super) fn end_preamble(&mut self) {
+        if self.marks.is_empty() {
+            self.preamble = self.buffer.len();
+        }
+    }
+
+    /// Marks the end of a frame, and writes out what there is when it is enough.
+    pub(super) fn end_frame(&mut self) -> Result<()> {
+        self.marks.push(self.buffer.len());
+        if self.buffer.len() >= self.limit() {
+            self.commit()
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Writes out everything gathered.
+    pub(super) fn commit(&mut self) -> Result<()> {
+        if let Some(error) = &self.failed {
+            return Err(error.clone());
+        }
+        if self.buffer.is_empty() {
+            return Ok(());
+        }
+        let result = match self.compression {
+            Compression::None => {
+                let (arrived, result) = write_all(&mut self.output, &self.buffer);
+                // Of a plain capture every record counts that arrived whole.
+                let whole = self.marks.partition_point(|end| *end as u64 <= arrived);
+                let end = match whole.checked_sub(1) {
+                    Some(last) => self.marks.get(last).copied(),
+                    None => Some(self.preamble).filter(|end| *end as u64 <= arrived),
+                };
+                let bytes = match result {
+                    Ok(()) => arrived,
+                    Err(_) => end.unwrap_or(0) as u64,
+                };
+                self.written.frames += whole as u64;
+                self.written.bytes += bytes;
+                result
+            }
+            compression => {
+                self.packed.clear();
+                let result = compression.pack(&self.buffer, &mut self.packed);
+                let result = result.and_then(|()| write_all(&mut self.output, &self.packed).1);
+                if result.is_ok() {
+                    self.written.frames += self.marks.len() as u64;
+                    self.written.bytes += self.packed.len() as u64;
+                }
+                result
+            }
+        };
+        self.buffer.clear();
+        self.marks.clear();
+        self.preamble = 0;
+        result.map_err(|error| self.fail(&error))
+    }
+
+    /// Flushes whatever the output itself may hold back.
+    pub(super) fn flush(&mut self) -> Result<()> {
+        if let Some(error) = &self.failed {
+            return Err(error.clone());
+        }
+        let result = match &mut self.output {
+            Output::Regular(_) => Ok(()),
+            Output::Stream(write) => write.flush(),
+        };
+        result.map_err(|error| self.fail(&error))
+    }
+
+    /// Cuts a file of our own back to what is whole, and remembers the failure.
+    fn fail(&mut self, error: &io::Error) -> Error {
+        let Written { frames, bytes } = self.written;
+        let state = match &self.output {
+            Output::Regular(file) => match file.set_len(bytes) {
+                Ok(()) => "and the file is cut back to them".to_owned(),
+                Err(error) => format!("but the file cannot be cut back: {}", plain(&error)),
+            },
+            Output::Stream(_) => "and there may be part of another".to_owned(),
+        };
+        let why = format!(
+            "{}; {frames} frames in {bytes} bytes are written whole, {state}",
+            plain(error)
+        );
+        let error = io::Error::new(error.kind(), why);
+        let error = Error::write(format!("writing {}", self.name), &error);
+        self.failed = Some(error.clone());
+        error
+    }
+}
+
+/// Writes all of it, or says how many bytes arrived and why no more.
+fn write_all(output: &mut Output, bytes: &[u8]) -> (u64, io::Result<()>) {
+    let write: &mut dyn Write = match output {
+        Output::Regular(file) => file,
+        Output::Stream(write) => write,
+    };
+    let mut rest = bytes;
+    let mut arrived = 0;
+    while !rest.is_empty() {
+        match write.write(rest) {
+            Ok(0) => return (arrived, Err(io::ErrorKind::WriteZero.into())),
+            Ok(count) => {
+                rest = rest.get(count..).unwrap_or_default();
+                arrived += count as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return (arrived, Err(error)),
+        }
+    }
+    (arrived, Ok(()))
+}

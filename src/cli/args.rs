@@ -1,0 +1,151 @@
+//! What can be typed. Each doc comment here is a line of the manual (`--help`).
+//!
+//! Words only: what they mean together is for the command to say.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use super::{interfaces, time};
+
+/// Takes IPv4 packets apart field by field.
+#[derive(Debug, Parser)]
+#[command(
+    name = "dotquad",
+    version,
+    max_term_width = 100,
+    disable_help_subcommand = true
+)]
+pub struct Cli {
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+    /// When to use colour; auto is for terminals, unless NO_COLOR is set
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
+    pub color: Color,
+}
+
+/// When to use colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Color {
+    /// On a terminal
+    #[default]
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show the packets of a saved capture
+    Decode(Box<Decode>),
+    /// List the network interfaces
+    Interfaces {
+        /// A table for people or objects for programs
+        #[arg(long, value_enum, default_value_t)]
+        format: interfaces::Format,
+    },
+    /// Answer name queries on standard input (for dotquad's own use)
+    #[command(name = "__resolver", hide = true)]
+    Resolver,
+}
+
+/// How frames are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Format {
+    /// One line a frame
+    #[default]
+    Line,
+    /// Every field of every layer: byte offset, bits, value, meaning
+    Detail,
+    /// Headers drawn as in RFC 791, with this packet's values
+    Diagram,
+    /// A table of frames
+    Table,
+    /// One JSON object a frame
+    Ndjson,
+    /// Chosen fields, comma separated (see --fields)
+    Csv,
+}
+
+/// Show the packets of a saved capture.
+///
+/// FILE is pcap or pcapng, plain or compressed with gzip, zstd or lz4, found by content and not by
+/// name; - is standard input. The words after it are a pcap-filter expression.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch on the command line"
+)]
+pub struct Decode {
+    /// The capture, then a filter in tcpdump's language: `icmp or port 53`
+    #[arg(value_name = "FILE [FILTER]", num_args = 0.., trailing_var_arg = true)]
+    pub words: Vec<String>,
+    /// One more capture; frames are numbered on, in the order given
+    #[arg(short = 'r', long = "read", value_name = "FILE")]
+    pub read: Vec<PathBuf>,
+    /// How to show frames
+    #[arg(long, value_enum, default_value_t, conflicts_with_all = ["verbose", "count", "write"])]
+    pub format: Format,
+    /// Every field of every layer: the same as --format detail
+    #[arg(short = 'v', conflicts_with_all = ["count", "write"])]
+    pub verbose: bool,
+    /// Columns of --format csv: frame,time,ipv4.source,tcp.flags.syn ...
+    #[arg(long, value_name = "COLUMNS")]
+    pub fields: Option<String>,
+    /// Only say how many frames there are
+    #[arg(long, conflicts_with = "write")]
+    pub count: bool,
+    /// Hexadecimal below each frame
+    #[arg(short = 'x')]
+    pub hex: bool,
+    /// Hexadecimal and ASCII below each frame
+    #[arg(short = 'X')]
+    pub hex_ascii: bool,
+    /// ASCII below each frame
+    #[arg(short = 'A')]
+    pub ascii: bool,
+    /// The link layer's header on the line too
+    #[arg(short = 'e')]
+    pub link: bool,
+    /// Stop after this many frames
+    #[arg(short = 'c', value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub limit: Option<u64>,
+    /// Leave out the first N frames
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub skip: u64,
+    /// Write the frames to a capture instead: pcapng, or pcap by the name's ending; .gz, .zst and .lz4 compress
+    #[arg(short = 'w', value_name = "FILE")]
+    pub write: Option<PathBuf>,
+    /// Worker threads (default: one a core); the output never depends on it
+    #[arg(short = 'j', value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub workers: Option<u16>,
+    /// How to show the time
+    #[arg(long, value_enum, default_value_t, value_name = "HOW")]
+    pub time: time::Format,
+    /// Look up the names of addresses
+    #[arg(long, conflicts_with = "numeric")]
+    pub names: bool,
+    /// Never look up names: the default, accepted for habit
+    #[arg(short = 'n', action = clap::ArgAction::Count)]
+    pub numeric: u8,
+    /// Do not look for anomalies
+    #[arg(long)]
+    pub no_anomalies: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  dotquad decode trace.pcapng                      one line a frame
+  dotquad decode -v -c 1 trace.pcapng              every field of the first frame
+  dotquad decode --format diagram trace.pcapng     headers as the RFCs draw them
+  dotquad decode --format ndjson trace.pcap.zst    objects for programs
+  dotquad decode --format csv --fields frame,ipv4.source,ipv4.ttl trace.pcap
+  tcpdump -w - | dotquad decode -                  live, each packet as it comes
+
+Exit status: 0 done; 1 the capture is damaged (all that came before is shown);
+2 wrong usage, or a file cannot be opened or written; 130 interrupted.";

@@ -1,0 +1,234 @@
+//! One worker's share: filter, dissect and render the frames of a batch, with no memory of any
+//! other frame. What needs such a memory is left open and marked: the gap for a delta time, and
+//! the frames that carry fragments.
+//!
+//! Knows every output format; none of them knows the others.
+
+use std::sync::Arc;
+
+use super::csv::Csv;
+use super::hexdump::{self, Dump};
+use super::line::Line;
+use super::paint::Paint;
+use super::pipeline::{Dealt, Made};
+use super::shot::Shot;
+use super::text::Text;
+use super::{detail, diagram, ndjson};
+use crate::capture::Batch;
+use crate::wire::anomaly::Anomaly;
+use crate::wire::frame::Frame;
+use crate::wire::packet::{Judge, Packet, dissect};
+
+/// A piece is handed on when its text has grown to this, so that memory stays bounded whatever a
+/// frame's rendering may take.
+const PIECE: usize = 512 << 10;
+
+/// How frames come out.
+#[derive(Debug, Clone)]
+pub(super) enum Output {
+    /// Not at all: they are only counted.
+    Count,
+    /// As they came in, to a capture file.
+    Capture,
+    Line(Line),
+    Detail(Paint),
+    Diagram(Paint),
+    Ndjson,
+    Csv(Csv),
+}
+
+/// Renders frames; every worker has its own.
+#[derive(Debug, Clone)]
+pub(super) struct Renderer {
+    pub(super) output: Output,
+    pub(super) judge: Judge,
+    pub(super) dump: Option<Dump>,
+    /// Leave frames with fragments to the in-order stage, which compares them.
+    pub(super) compare_fragments: bool,
+    packet: Packet,
+    worker: usize,
+}
+
+/// One frame that matched.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Shown {
+    /// Its place in the batch.
+    pub(super) index: u32,
+    /// Where its text ends.
+    pub(super) end: u32,
+    /// Where in the text its delta time belongs.
+    pub(super) gap: u32,
+    /// Not rendered yet: it carries a fragment.
+    pub(super) late: bool,
+}
+
+/// Rendered frames.
+pub(super) struct Piece {
+    pub(super) batch: Batch,
+    pub(super) file: Option<Arc<str>>,
+    pub(super) text: Text,
+    pub(super) shown: Vec<Shown>,
+    /// Frames that matched, for those who only count.
+    pub(super) matched: u64,
+    /// Some of `shown` are late.
+    pub(super) late: bool,
+    /// The batch ends here.
+    pub(super) last: bool,
+    pub(super) worker: usize,
+}
+
+/// What a piece leaves behind for the next one.
+pub(super) type Storage = (Text, Vec<Shown>);
+
+impl Piece {
+    pub(super) fn into_storage(self) -> Storage {
+        (self.text, self.shown)
+    }
+}
+
+impl Renderer {
+    pub(super) fn new(output: Output, judge: Judge, dump: Option<Dump>) -> Self {
+        Self {
+            output,
+            judge,
+            dump,
+            compare_fragments: judge.anomalies,
+            packet: Packet::new(),
+            worker: 0,
+        }
+    }
+
+    /// The same, for the worker of this number.
+    pub(super) fn for_worker(&self, worker: usize) -> Self {
+        Self {
+            worker,
+            ..self.clone()
+        }
+    }
+
+    /// Renders a batch and sends its pieces; false when nobody takes them any more.
+    pub(super) fn batch(
+        &mut self,
+        dealt: &Dealt,
+        storage: &mut dyn FnMut() -> Option<Storage>,
+        send: &mut dyn FnMut(Made) -> bool,
+    ) -> bool {
+        if let Output::Line(line) = &mut self.output {
+            line.start_at(dealt.origin);
+        }
+        let mut piece = self.piece(dealt, storage);
+        if matches!(self.output, Output::Count) {
+            piece.matched = dealt.batch.len() as u64;
+            return send(Made::Piece(piece));
+        }
+        for (index, frame) in (0..).zip(dealt.batch.frames()) {
+            piece.matched += 1;
+            let mut shown = Shown {
+                index,
+                end: 0,
+                gap: 0,
+                late: false,
+            };
+            if !matches!(self.output, Output::Capture) {
+                dissect(&frame, self.judge, &mut self.packet);
+                if self.compare_fragments && self.packet.fragment().is_some() {
+                    shown.late = true;
+                    piece.late = true;
+                } else {
+                    let gap = self.render(
+                        &frame,
+                        &dealt.batch,
+                        dealt.file.as_deref(),
+                        &[],
+                        &mut piece.text,
+                    );
+                    shown.gap = u32::try_from(gap).unwrap_or(u32::MAX);
+                }
+                shown.end = u32::try_from(piece.text.len()).unwrap_or(u32::MAX);
+            }
+            piece.shown.push(shown);
+            if piece.text.len() > PIECE {
+                piece.last = false;
+                if !send(Made::Piece(std::mem::replace(
+                    &mut piece,
+                    self.piece(dealt, storage),
+                ))) {
+                    return false;
+                }
+            }
+        }
+        send(Made::Piece(piece))
+    }
+
+    fn piece(&self, dealt: &Dealt, storage: &mut dyn FnMut() -> Option<Storage>) -> Piece {
+        let (mut text, mut shown) = storage().unwrap_or_default();
+        text.clear();
+        shown.clear();
+        Piece {
+            batch: dealt.batch.clone(),
+            file: dealt.file.clone(),
+            text,
+            shown,
+            matched: 0,
+            late: false,
+            last: true,
+            worker: self.worker,
+        }
+    }
+
+    /// Renders one dissected frame; answers where its delta time belongs.
+    fn render(
+        &mut self,
+        frame: &Frame<'_>,
+        batch: &Batch,
+        file: Option<&str>,
+        involved: &[(Anomaly, Vec<u64>)],
+        out: &mut Text,
+    ) -> usize {
+        let interface = batch.interface(frame);
+        let shot = Shot {
+            frame,
+            packet: &self.packet,
+            file,
+            interface: interface.and_then(|interface| interface.name.as_deref()),
+            digits: if interface.is_some_and(|interface| interface.resolution.digits() > 6) {
+                9
+            } else {
+                6
+            },
+            show_anomalies: self.judge.anomalies,
+            involved,
+        };
+        let mut gap = 0;
+        match &mut self.output {
+            Output::Count | Output::Capture => {}
+            Output::Line(line) => gap = line.render(&shot, out),
+            Output::Detail(paint) => detail::render(&shot, *paint, out),
+            Output::Diagram(paint) => diagram::render(&shot, *paint, out),
+            Output::Ndjson => ndjson::render(&shot, out),
+            Output::Csv(csv) => csv.render(&shot, out),
+        }
+        if let Some(dump) = self.dump {
+            hexdump::render(frame.bytes, dump, out);
+        }
+        gap
+    }
+
+    /// Renders a frame that a worker left open, now that `compare` can tell how it goes with
+    /// earlier ones; answers where its delta time belongs.
+    pub(super) fn late(
+        &mut self,
+        piece: &Piece,
+        frame: &Frame<'_>,
+        compare: impl FnOnce(&Frame<'_>, &Packet) -> Vec<(Anomaly, u8, Vec<u64>)>,
+        out: &mut Text,
+    ) -> usize {
+        dissect(frame, self.judge, &mut self.packet);
+        let mut involved = Vec::new();
+        for (anomaly, layer, frames) in compare(frame, &self.packet) {
+            self.packet.add_anomaly(anomaly, layer);
+            involved.push((anomaly, frames));
+        }
+        self.render(frame, &piece.batch, piece.file.as_deref(), &involved, out)
+    }
+}

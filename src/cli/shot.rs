@@ -1,0 +1,32 @@
+//! One frame as a renderer sees it: the frame, its dissection, and what its file says about it.
+
+use crate::wire::anomaly::Anomaly;
+use crate::wire::frame::Frame;
+use crate::wire::packet::Packet;
+
+/// Everything a renderer may show of one frame.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Shot<'a> {
+    pub(super) frame: &'a Frame<'a>,
+    pub(super) packet: &'a Packet,
+    /// The capture's name, where several are read.
+    pub(super) file: Option<&'a str>,
+    /// The interface's name, where the file knows it.
+    pub(super) interface: Option<&'a str>,
+    /// Digits of a second the source keeps: 6 or 9.
+    pub(super) digits: usize,
+    /// Show anomalies.
+    pub(super) show_anomalies: bool,
+    /// Which frames an anomaly of several frames involves.
+    pub(super) involved: &'a [(Anomaly, Vec<u64>)],
+}
+
+impl Shot<'_> {
+    /// The frames an anomaly of several frames involves.
+    pub(super) fn frames_of(&self, anomaly: Anomaly) -> Option<&[u64]> {
+        self.involved
+            .iter()
+            .find(|(of, _)| *of == anomaly)
+            .map(|(_, frames)| frames.as_slice())
+    }
+}

@@ -1,0 +1,1 @@
+//! What RFC and bytes say together.
