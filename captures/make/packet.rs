@@ -88,6 +88,7 @@ pub(crate) const TCP: u8 = 6;
 pub(crate) const UDP: u8 = 17;
 pub(crate) const IPV6: u8 = 41;
 pub(crate) const GRE: u8 = 47;
+pub(crate) const AH: u8 = 51;
 pub(crate) const ICMPV6: u8 = 58;
 
 /// The Internet checksum (RFC 1071) over the parts in a row; each but the last of even length.

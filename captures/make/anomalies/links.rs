@@ -2,8 +2,8 @@
 
 use super::super::links::{arp, ieee802_3, pppoe_session, tag};
 use super::super::packet::{
-    A, B, ETHERTYPE_IPV4, ETHERTYPE_IPV6, GRE, ICMPV6, IP, Ip, MAC_A, MAC_B, cut, echo, ethernet,
-    ipv4, join, patched, pattern, sent, udp,
+    A, AH, B, ETHERTYPE_IPV4, ETHERTYPE_IPV6, GRE, ICMPV6, IP, Ip, MAC_A, MAC_B, cut, echo,
+    ethernet, ipv4, join, patched, pattern, sent, udp, udp_message,
 };
 use super::super::tunnels::{echo6, gre_header, gre_summed, ipv6, mpls_entry};
 use super::{Oddity, long, odd};
@@ -216,8 +216,19 @@ fn tunnels() -> Vec<Oddity> {
     let keyed = gre_header(0x2000, ETHERTYPE_IPV4, &42u32.to_be_bytes());
     let header = [8, 0, 0, 0, 0, 0x10, 0, 0];
     let wire = sent(&echo(&IP, 1, 8));
+    let authentication = [17, 4, 0, 0, 0, 0, 0x10, 1, 0, 0, 0, 1];
+    let message = udp_message(&IP, 5000, 5001, b"authentic");
+    let authenticated = join(&[&authentication, &pattern(12), &message]);
+    let ah = |packet: &[u8]| sent(&ipv4(&IP, AH, packet));
     let vxlan = |packet: &[u8]| sent(&udp(&IP, 51000, 4789, packet));
     vec![
+        odd(
+            "ah.truncated",
+            "An authentication header of 24 bytes where there are 20",
+            ah(&cut(&authenticated, 20)),
+            "Of 24, and UDP behind it",
+            ah(&authenticated),
+        ),
         odd(
             "gre.truncated",
             "A key is promised, and half of it is there",
@@ -251,7 +262,6 @@ pub(crate) fn ipv6_oddities() -> Vec<Oddity> {
     let nothing = ipv6(59, b"");
     let short = ipv6(ICMPV6, &[128, 0, 0]);
     let hop = |length: u8| ipv6(0, &[59, length, 1, 4, 0, 0, 0, 0]);
-    let authenticated = join(&[&[59, 4, 0, 0, 0, 0, 0x10, 1, 0, 0, 0, 1], &pattern(12)]);
     vec![
         odd(
             "ipv6.truncated",
@@ -303,13 +313,6 @@ pub(crate) fn ipv6_oddities() -> Vec<Oddity> {
             over(&patched(good.clone(), 42, &[0xde, 0xad])),
             "The right one",
             over(&good),
-        ),
-        odd(
-            "ah.truncated",
-            "An authentication header of 24 bytes where there are 20",
-            over(&ipv6(51, &cut(&authenticated, 20))),
-            "Of 24",
-            over(&ipv6(51, &authenticated)),
         ),
     ]
 }
