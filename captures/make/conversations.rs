@@ -63,7 +63,8 @@ pub(crate) fn captures() -> Vec<Capture> {
         ),
         capture(
             "protocols.pcap",
-            "IPv4 protocols that are named and not dissected: ESP, OSPF, SCTP, experiments",
+            "IPv4 protocols that are named and not dissected: ESP, SCTP, an experiment, an \
+             unassigned one, nothing next",
             pcap(ETHERNET, &protocols()),
         ),
         capture(

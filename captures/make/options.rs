@@ -95,20 +95,21 @@ pub(crate) fn captures() -> Vec<Capture> {
         ),
         with(
             "option_withdrawn.pcap",
-            "Options that RFC 6814 or IANA withdrew: ZSU, ENCODE, VISA, IMITD, EIP, ADDEXT, SDB, \
-             DPS, UMP, FINN",
+            "Options that RFC 6814 withdrew: ENCODE, VISA, EIP, ADDEXT, SDB, DPS, UMP",
             &[
-                vec![10, 4, 0, 0],
                 vec![15, 4, 0, 0],
                 vec![142, 4, 0, 0],
-                vec![144, 4, 0, 0],
                 vec![145, 4, 0, 0],
                 join(&[&[147, 11, 0], &pattern(8)]),
                 join(&[&[149, 10], &ROUTER, &FAR]),
                 vec![151, 4, 0, 0],
                 vec![152, 4, 0, 0],
-                vec![205, 4, 0, 0],
             ],
+        ),
+        with(
+            "option_obscure.pcap",
+            "Options registered, never withdrawn and hardly ever seen: ZSU, IMITD, FINN",
+            &[vec![10, 4, 0, 0], vec![144, 4, 0, 0], vec![205, 4, 0, 0]],
         ),
         with(
             "option_unknown.pcap",

@@ -17,9 +17,9 @@ same. The maker builds every byte itself, from the RFCs, and uses neither the li
 that builds packets: a capture is a second opinion. Only the compressed ones go through the
 compressors that the library reads them with.
 
-Addresses are those set aside for documentation (RFC 5737, RFC 3849, RFC 6676) or for private use, hardware
-addresses are locally administered, and time starts at 1700000000 s and goes on by a millisecond
-a frame.
+Addresses are those set aside for documentation (RFC 5737, RFC 3849, RFC 6676) or for private use,
+hardware addresses are locally administered, and time starts at 1700000000 s and goes on by a
+millisecond a frame.
 ";
 
 const ANOMALIES: &str = "
