@@ -301,3 +301,258 @@ impl Display for Flags {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(
+        clippy::unwrap_used,
+        clippy::indexing_slicing,
+        reason = "a test that reaches past its own bytes should say so"
+    )]
+
+    use std::fmt::Write;
+
+    use super::super::field::{Group, Head, Visitor};
+    use super::super::frame::{Frame, LinkType};
+    use super::super::outline::{frame, outline, outline_ipv4};
+    use super::super::packet::{Judge, Packet, dissect, visit};
+    use super::super::transport::tests::{fragment, ipv4, sealed};
+    use super::*;
+
+    /// A SYN from port 1024 to 80 with an MSS of 1460.
+    fn syn() -> Vec<u8> {
+        segment(SYN, &[2, 4, 0x05, 0xb4], b"")
+    }
+
+    fn segment(flags: u8, options: &[u8], data: &[u8]) -> Vec<u8> {
+        let mut bytes = vec![
+            4, 0, 0, 80, 0, 0, 0, 1, 0, 0, 0, 2, 0x50, flags, 0xff, 0xff, 0, 0, 0, 0,
+        ];
+        bytes[12] += u8::try_from(options.len() / 4).unwrap() << 4;
+        bytes.extend(options);
+        bytes.extend(data);
+        sealed(&mut bytes, 6, 16);
+        bytes
+    }
+
+    /// The anomalies of a segment that a host at 10.0.0.1 sends to 10.0.0.2.
+    fn anomalies(segment: &[u8]) -> Vec<String> {
+        outline_ipv4(&ipv4(6, segment))
+            .lines()
+            .filter_map(|line| line.strip_prefix("! ")?.split(' ').next())
+            .map(str::to_owned)
+            .collect()
+    }
+
+    fn shows(text: &str, line: &str) -> bool {
+        text.lines().any(|shown| shown == line)
+    }
+
+    #[test]
+    fn every_field() {
+        let text = outline_ipv4(&ipv4(6, &segment(ACK | PSH | ECE, &[], b"GET ")));
+        for line in [
+            "tcp.source_port = 1024 (user port)",
+            "tcp.destination_port = 80 (http)",
+            "tcp.sequence = 1 (of the first data byte)",
+            "tcp.acknowledgment = 2 (the next byte expected)",
+            "tcp.data_offset = 5 (20 bytes of header)",
+            "tcp.reserved = 0",
+            "tcp.flags.ae = false",
+            "tcp.flags.cwr = false",
+            "tcp.flags.ece = true (congestion was experienced)",
+            "tcp.flags.urg = false",
+            "tcp.flags.ack = true (the acknowledgment number counts)",
+            "tcp.flags.psh = true (to be handed on at once)",
+            "tcp.flags.rst = false",
+            "tcp.flags.syn = false",
+            "tcp.flags.fin = false",
+            "tcp.window = 65535 (bytes, before any window scale)",
+            "tcp.checksum_ok = true (good)",
+            "tcp.urgent_pointer = 0 (of no meaning without URG)",
+            "payload.length = 4",
+        ] {
+            assert!(shows(&text, line), "{line} in\n{text}");
+        }
+        assert!(!text.contains("! ") && !text.contains("stopped"), "{text}");
+    }
+
+    /// RFC 9293 section 3.1 has three reserved bits; the fourth is Accurate ECN's (RFC 9768).
+    #[test]
+    fn accurate_ecn_is_no_reserved_bit() {
+        let with = |bits| {
+            let mut bytes = segment(SYN | ECE | CWR, &[], b"");
+            bytes[12] |= bits;
+            sealed(&mut bytes, 6, 16);
+            bytes
+        };
+        assert!(anomalies(&with(1)).is_empty());
+        let text = outline_ipv4(&ipv4(6, &with(1)));
+        assert!(text.contains("tcp.flags.ae = true"), "{text}");
+        for bits in [2, 4, 8] {
+            assert_eq!(anomalies(&with(bits)), ["tcp.reserved"]);
+        }
+        let text = outline_ipv4(&ipv4(6, &with(8)));
+        assert!(shows(&text, "tcp.reserved = 4"), "{text}");
+    }
+
+    #[test]
+    fn a_wrong_checksum() {
+        let mut bytes = syn();
+        bytes[16] ^= 0x40;
+        assert_eq!(anomalies(&bytes), ["tcp.checksum.bad"]);
+        let right = u16::from_be_bytes([bytes[16] ^ 0x40, bytes[17]]);
+        let text = outline_ipv4(&ipv4(6, &bytes));
+        assert!(
+            text.contains(&format!("(bad, should be 0x{right:04x})")),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn every_data_offset() {
+        for offset in 0..=15u8 {
+            let mut bytes = segment(ACK, &[1; 20], b"");
+            bytes[12] = offset << 4;
+            sealed(&mut bytes, 6, 16);
+            let expected: &[&str] = match offset {
+                0..5 => &["tcp.data_offset.short"],
+                5..=10 => &[],
+                11.. => &["tcp.data_offset.long"],
+            };
+            assert_eq!(anomalies(&bytes), expected, "{offset}");
+            let text = outline_ipv4(&ipv4(6, &bytes));
+            assert!(text.contains("tcp.urgent_pointer"), "{text}");
+            assert_eq!(text.contains("stopped tcp"), !expected.is_empty(), "{text}");
+        }
+    }
+
+    /// The rest of the header is in the next fragment.
+    #[test]
+    fn a_header_may_go_on_in_the_next_fragment() {
+        let bytes = segment(ACK, &[1; 20], b"");
+        let text = outline_ipv4(&fragment(6, &bytes[..24]));
+        assert!(!text.contains("! tcp"), "{text}");
+        assert!(
+            shows(&text, "stopped tcp at 20: 24 of 40 header bytes"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn flags_that_no_host_sends() {
+        for flags in 0..=u8::MAX {
+            let low = flags & 0x3f;
+            let has = |flag| low & flag != 0;
+            let expected = if low == 0 {
+                Some("tcp.flags.null")
+            } else if has(SYN) && has(RST) {
+                Some("tcp.flags.syn_rst")
+            } else if has(SYN) && has(FIN) {
+                Some("tcp.flags.syn_fin")
+            } else if has(FIN) && has(PSH) && has(URG) && !has(ACK) {
+                Some("tcp.flags.xmas")
+            } else if has(FIN) && !has(ACK) && !has(RST) {
+                Some("tcp.flags.fin_without_ack")
+            } else {
+                None
+            };
+            let found = anomalies(&segment(flags, &[], b""));
+            assert_eq!(found.first().map(String::as_str), expected, "{flags:#04x}");
+            assert!(found.len() <= 1);
+        }
+    }
+
+    #[test]
+    fn data_in_a_syn_needs_fast_open() {
+        assert_eq!(anomalies(&segment(SYN, &[], b"data")), ["tcp.syn.payload"]);
+        for legal in [
+            segment(SYN, &[], b""),
+            segment(SYN | ACK, &[], b"data"),
+            segment(SYN, &[1, 1, 34, 2], b"data"),
+            segment(SYN, &[254, 8, 0xf9, 0x89, 1, 2, 3, 4], b"data"),
+        ] {
+            assert!(anomalies(&legal).is_empty());
+        }
+    }
+
+    #[test]
+    fn port_zero() {
+        for at in [0, 2] {
+            let mut bytes = syn();
+            bytes[at..at + 2].fill(0);
+            sealed(&mut bytes, 6, 16);
+            assert_eq!(anomalies(&bytes), ["tcp.port.zero"]);
+        }
+    }
+
+    #[test]
+    fn cut_anywhere() {
+        let bytes = ipv4(6, &syn());
+        for len in 20..bytes.len() {
+            let cut = Frame {
+                wire_len: 44,
+                ..frame(LinkType::IPV4, &bytes[..len])
+            };
+            let text = outline(&cut);
+            assert!(!text.contains("! "), "{len}\n{text}");
+            assert!(text.contains("stopped tcp"), "{len}\n{text}");
+            assert_eq!(text.contains("tcp.sequence"), len >= 28, "{len}\n{text}");
+            assert_eq!(text.contains("tcp.flags"), len >= 34, "{len}\n{text}");
+            assert_eq!(text.contains("tcp.options"), len > 40, "{len}\n{text}");
+        }
+    }
+
+    #[test]
+    fn too_short_a_datagram() {
+        for len in 0..20 {
+            assert_eq!(anomalies(&syn()[..len]), ["tcp.truncated"], "{len}");
+        }
+    }
+
+    /// What the one-line summary hears, in its order.
+    #[derive(Default)]
+    struct Line(String);
+
+    impl Visitor for Line {
+        fn layer(&mut self, head: Head) -> bool {
+            head.protocol == Protocol::Tcp
+        }
+        fn field(&mut self, field: Field<'_>) {
+            if let (Brief::Value(words), Value::Number(value)) = (field.brief, field.value) {
+                write!(self.0, " {words}{value}").unwrap();
+            }
+        }
+        fn open(&mut self, _: Group) {}
+        fn close(&mut self) {}
+        fn end_layer(&mut self) {}
+        fn say(&mut self, words: &dyn Display) {
+            write!(self.0, " {words}").unwrap();
+        }
+    }
+
+    fn line(segment: &[u8]) -> String {
+        let bytes = ipv4(6, segment);
+        let frame = frame(LinkType::IPV4, &bytes);
+        let mut packet = Packet::new();
+        dissect(&frame, Judge::ALL, &mut packet);
+        let mut line = Line::default();
+        visit(&frame, &packet, &mut line);
+        line.0
+    }
+
+    #[test]
+    fn the_line_says_what_happens() {
+        assert_eq!(line(&syn()), " SYN seq 1 win 65535 mss 1460");
+        assert_eq!(
+            line(&segment(SYN | ACK, &[2, 4, 5, 0xb4, 1, 3, 3, 7], b"")),
+            " SYN,ACK seq 1 ack 2 win 65535 mss 1460 wscale 7"
+        );
+        assert_eq!(
+            line(&segment(ACK, &[1, 1, 5, 10, 0, 0, 0, 9, 0, 0, 0, 12], b"")),
+            " ACK seq 1 ack 2 win 65535 sack 9-12"
+        );
+        assert_eq!(line(&segment(0, &[], b"")), " no flags seq 1 win 65535");
+        assert_eq!(line(&syn()[..8]), " seq 1");
+    }
+}

@@ -1,12 +1,13 @@
 //! TCP options (RFC 9293 section 3.1 and the RFCs that added to them).
 //!
 //! Knows how the list is strung together, so that no option, however broken or unknown, hides
-//! the sound ones before it; and what each known option says.
+//! the sound ones before it. What each option says is the business of the file below.
 
-use std::fmt::{self, Display};
+mod data;
 
+use self::data::Data;
 use super::anomaly::Anomaly;
-use super::field::{Bits, Brief, Field, Lens, Name, Visitor, bits, bytes};
+use super::field::{Field, Lens, Name, Visitor, bytes};
 use super::packet::Walk;
 
 /// Where the options begin in the header.
@@ -42,8 +43,6 @@ const EXPERIMENT_2: u8 = 254;
 const MAX_SCALE: u8 = 14;
 /// Fast Open while it was an experiment (RFC 7413 appendix A).
 const EXID_FAST_OPEN: u16 = 0xf989;
-/// The one registered experiment identifier of 32 bits: SMC-R (RFC 7609).
-const EXID_SMC: u32 = 0xe2d4_c3d9;
 
 /// Everything odd about options that take `area` bytes of the header, of which `options` were
 /// captured.
@@ -271,340 +270,245 @@ const fn name(kind: u8) -> &'static str {
     }
 }
 
-/// The bytes behind kind and length, and where they begin in the header.
-#[derive(Clone, Copy)]
-struct Data<'a> {
-    bytes: &'a [u8],
-    start: usize,
-}
+#[cfg(test)]
+mod tests {
+    #![allow(
+        clippy::unwrap_used,
+        clippy::indexing_slicing,
+        reason = "a test that reaches past its own bytes should say so"
+    )]
 
-impl<'a> Data<'a> {
-    fn describe<V: Visitor>(self, kind: u8, acknowledgment: u32, v: &mut V) {
-        match kind {
-            END => self.rest("padding", "Padding", 0, v),
-            MSS => {
-                if let Some(size) = self.u16(0) {
-                    v.field(
-                        self.number("mss", "Maximum segment size", 0, 2, size)
-                            .meaning(&Name(Some("most data bytes the sender takes at once")))
-                            .brief(Brief::Value("mss ")),
-                    );
-                }
-            }
-            WINDOW_SCALE => {
-                if let Some(shift) = self.u8(0) {
-                    v.field(
-                        self.number("shift_count", "Shift count", 0, 1, shift)
-                            .meaning(&Scale(shift))
-                            .brief(Brief::Value("wscale ")),
-                    );
-                }
-            }
-            SACK => self.blocks(acknowledgment, v),
-            ECHO | ECHO_REPLY => self.rest("info", "Information", 0, v),
-            TIMESTAMPS => {
-                if let (Some(value), Some(echo)) = (self.u32(0), self.u32(4)) {
-                    v.field(self.number("tsval", "Timestamp value", 0, 4, value));
-                    v.field(self.number("tsecr", "Timestamp echo reply", 4, 4, echo));
-                }
-            }
-            POC_PROFILE => {
-                if let Some(flags) = self.u8(0) {
-                    let at = self.bits(0, 8).start;
-                    let (start, end) = (flags & 0x80 != 0, flags & 0x40 != 0);
-                    v.field(Field::flag("start", "Start flag", bits(at, 1), start));
-                    v.field(Field::flag("end", "End flag", bits(at + 1, 1), end));
-                }
-            }
-            CC..=CC_ECHO => {
-                if let Some(count) = self.u32(0) {
-                    v.field(self.number("connection_count", "Connection count", 0, 4, count));
-                }
-            }
-            ALTERNATE_CHECKSUM => {
-                if let Some(number) = self.u8(0) {
-                    v.field(
-                        self.number("checksum_number", "Checksum number", 0, 1, number)
-                            .meaning(&Name(Some(match number {
-                                0 => "TCP checksum",
-                                1 => "8-bit Fletcher's algorithm",
-                                2 => "16-bit Fletcher's algorithm",
-                                3 => "redundant checksum avoidance",
-                                _ => "unknown",
-                            }))),
-                    );
-                }
-            }
-            MD5 => self.rest("digest", "Digest", 0, v),
-            QUICK_START => self.quick_start(v),
-            USER_TIMEOUT => {
-                if let Some(timeout) = self.u16(0) {
-                    let at = self.bits(0, 16).start;
-                    let minutes = timeout & 0x8000 != 0;
-                    v.field(Field::flag(
-                        "granularity",
-                        "Granularity",
-                        bits(at, 1),
-                        minutes,
-                    ));
-                    v.field(
-                        Field::number(
-                            "user_timeout",
-                            "User timeout",
-                            bits(at + 1, 15),
-                            timeout & 0x7fff,
-                        )
-                        .meaning(&Name(Some(if minutes {
-                            "minutes"
-                        } else {
-                            "seconds"
-                        }))),
-                    );
-                }
-            }
-            AUTHENTICATION => {
-                if let (Some(key), Some(next)) = (self.u8(0), self.u8(1)) {
-                    v.field(self.number("key_id", "KeyID", 0, 1, key));
-                    v.field(self.number("r_next_key_id", "RNextKeyID", 1, 1, next));
-                }
-                self.rest("mac", "Authentication code", 2, v);
-            }
-            MULTIPATH => self.multipath(v),
-            FAST_OPEN => v.field(
-                self.field("cookie", "Cookie", 0)
-                    .meaning(&Cookie(self.bytes.len())),
+    use proptest::prelude::*;
+
+    use super::super::outline::outline_ipv4;
+    use super::super::transport::tests::{ipv4, sealed};
+    use super::*;
+
+    /// The description of the options in an acknowledgment of byte 100, without `tcp.options.`.
+    fn told(options: &[u8]) -> String {
+        let mut bytes = vec![
+            4, 0, 0, 80, 0, 0, 0, 1, 0, 0, 0, 100, 0x50, 0x10, 0, 1, 0, 0, 0, 0,
+        ];
+        bytes.extend(options);
+        while bytes.len() % 4 != 0 {
+            bytes.push(NO_OPERATION);
+        }
+        bytes[12] = u8::try_from(bytes.len() / 4).unwrap() << 4;
+        sealed(&mut bytes, 6, 16);
+        outline_ipv4(&ipv4(6, &bytes))
+            .lines()
+            .filter_map(|line| {
+                line.strip_prefix("tcp.options.")
+                    .or(line.starts_with('!').then_some(line))
+            })
+            .filter(|line| !line.starts_with("[no operation]"))
+            .fold(String::new(), |text, line| text + line + "\n")
+    }
+
+    /// Each option of the RFCs, as they draw it.
+    #[test]
+    fn every_option_is_decoded() {
+        for (options, expected) in [
+            (
+                &[2, 4, 5, 0xb4][..],
+                "[maximum segment size].mss = 1460 (most data bytes the sender takes at once)",
             ),
-            ENCRYPTION => self.rest("suboptions", "Suboptions", 0, v),
-            ACCECN_0 | ACCECN_1 => self.accurate_ecn(kind, v),
-            EXPERIMENT_1 | EXPERIMENT_2 => self.experiment(v),
-            _ => self.rest("data", "Data", 0, v),
-        }
-    }
-
-    /// RFC 2018 section 3. A first block below the acknowledgment number, or within the second,
-    /// reports what arrived twice (RFC 2883 section 4).
-    fn blocks<V: Visitor>(self, acknowledgment: u32, v: &mut V) {
-        let edges = |at| Some((self.u32(at)?, self.u32(at + 4)?));
-        let second = edges(8);
-        let place = self.bits(0, 0).start;
-        let all = bits(place, bytes(0, self.bytes.len()).len);
-        v.list("blocks", "Blocks", all, |v| {
-            let mut at = 0;
-            while let Some((left, right)) = edges(at) {
-                let twice = at == 0
-                    && (!after(right, acknowledgment)
-                        || second
-                            .is_some_and(|(from, to)| !after(from, left) && !after(right, to)));
-                let block = Block { left, right, twice };
-                v.say(&format_args!("sack {left}-{right}"));
-                v.item("block", bytes(self.start + at, 8), |v| {
-                    v.field(
-                        self.number("left_edge", "Left edge", at, 4, left)
-                            .meaning(&block),
-                    );
-                    v.field(self.number("right_edge", "Right edge", at + 4, 4, right));
-                });
-                at += 8;
-            }
-        });
-    }
-
-    /// RFC 4782 section 3.2, the response of a TCP receiver (section 4.1).
-    fn quick_start<V: Visitor>(self, v: &mut V) {
-        let (Some(rate), Some(ttl), Some(nonce)) = (self.u8(0), self.u8(1), self.u32(2)) else {
-            return;
-        };
-        let at = self.bits(0, 8).start;
-        let rate = rate & 0x0f;
-        v.field(
-            Field::number("rate_request", "Rate request", bits(at + 4, 4), rate)
-                .meaning(&Rate(rate)),
-        );
-        v.field(self.number("ttl_diff", "TTL difference", 1, 1, ttl));
-        v.field(Field::hex(
-            "qs_nonce",
-            "QS nonce",
-            bits(at + 16, 30),
-            nonce >> 2,
-        ));
-    }
-
-    /// RFC 8684 section 3: every message begins with its subtype.
-    fn multipath<V: Visitor>(self, v: &mut V) {
-        const MP_CAPABLE: u8 = 0;
-        let Some(first) = self.u8(0) else { return };
-        let at = self.bits(0, 8).start;
-        let subtype = first >> 4;
-        v.field(
-            Field::number("subtype", "Subtype", bits(at, 4), subtype).meaning(&Name(Some(
-                match subtype {
-                    MP_CAPABLE => "MP_CAPABLE",
-                    1 => "MP_JOIN",
-                    2 => "DSS, data sequence signal",
-                    3 => "ADD_ADDR",
-                    4 => "REMOVE_ADDR",
-                    5 => "MP_PRIO",
-                    6 => "MP_FAIL",
-                    7 => "MP_FASTCLOSE",
-                    8 => "MP_TCPRST",
-                    15 => "MP_EXPERIMENTAL",
-                    _ => "unknown",
-                },
-            ))),
-        );
-        let low = first & 0x0f;
-        v.field(if subtype == MP_CAPABLE {
-            Field::number("version", "Version", bits(at + 4, 4), low)
-        } else {
-            Field::hex("flags", "Flags", bits(at + 4, 4), low)
-        });
-        self.rest("data", "Data", 1, v);
-    }
-
-    /// RFC 9768 section 3.2.3: byte counters of 24 bits, as many as the sender had room for, in
-    /// one order or the other.
-    fn accurate_ecn<V: Visitor>(self, kind: u8, v: &mut V) {
-        const E0: (&str, &str) = ("ee0b", "ECT(0) bytes");
-        const CE: (&str, &str) = ("eceb", "CE bytes");
-        const E1: (&str, &str) = ("ee1b", "ECT(1) bytes");
-        let order = if kind == ACCECN_0 {
-            [E0, CE, E1]
-        } else {
-            [E1, CE, E0]
-        };
-        let (counters, _) = self.bytes.as_chunks::<3>();
-        for ((index, (name, label)), [high, middle, low]) in order.iter().enumerate().zip(counters)
-        {
-            let counter = u32::from_be_bytes([0, *high, *middle, *low]);
-            v.field(self.number(name, label, index * 3, 3, counter));
-        }
-    }
-
-    /// RFC 6994: an identifier of 16 or 32 bits says whose experiment it is. RFC 3692 experiments
-    /// from before it have none.
-    fn experiment<V: Visitor>(self, v: &mut V) {
-        if let Some(EXID_SMC) = self.u32(0) {
-            v.field(
-                Field::hex("exid", "Experiment", self.bits(0, 32), EXID_SMC)
-                    .meaning(&Name(Some("SMC-R, shared memory communications"))),
+            (
+                &[3, 3, 7],
+                "[window scale].shift_count = 7 (windows count 128 bytes)",
+            ),
+            (&[4, 2], "[SACK permitted].length = 2 (bytes)"),
+            (&[6, 6, 1, 2, 3, 4], "[echo].info = 01020304"),
+            (&[7, 6, 1, 2, 3, 4], "[echo reply].info = 01020304"),
+            (&[8, 10, 0, 0, 0, 7, 0, 0, 1, 0], "[timestamps].tsval = 7"),
+            (&[8, 10, 0, 0, 0, 7, 0, 0, 1, 0], "[timestamps].tsecr = 256"),
+            (&[10, 3, 0x40], "[partial order service profile].end = true"),
+            (
+                &[11, 6, 0, 0, 0, 9],
+                "[connection count].connection_count = 9",
+            ),
+            (
+                &[14, 3, 1],
+                "[alternate checksum request].checksum_number = 1 (8-bit Fletcher's algorithm)",
+            ),
+            (
+                &[
+                    19, 18, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16,
+                ],
+                "[MD5 signature].digest = 0102030405060708090a0b0c0d0e0f10",
+            ),
+            (
+                &[27, 8, 0x02, 5, 0, 0, 0, 4],
+                "[Quick-Start response].rate_request = 2 (160 kbit/s)",
+            ),
+            (
+                &[27, 8, 0x02, 5, 0, 0, 0, 4],
+                "[Quick-Start response].qs_nonce = 0x00000001",
+            ),
+            (
+                &[28, 4, 0x80, 5],
+                "[user timeout].user_timeout = 5 (minutes)",
+            ),
+            (
+                &[28, 4, 0x00, 90],
+                "[user timeout].user_timeout = 90 (seconds)",
+            ),
+            (
+                &[29, 6, 3, 4, 0xaa, 0xbb],
+                "[authentication].r_next_key_id = 4",
+            ),
+            (&[29, 6, 3, 4, 0xaa, 0xbb], "[authentication].mac = aabb"),
+            (
+                &[30, 4, 0x01, 0x81],
+                "[Multipath TCP].subtype = 0 (MP_CAPABLE)",
+            ),
+            (&[30, 4, 0x01, 0x81], "[Multipath TCP].version = 1"),
+            (
+                &[30, 4, 0x20, 0x01],
+                "[Multipath TCP].subtype = 2 (DSS, data sequence signal)",
+            ),
+            (&[34, 2], "[Fast Open cookie].cookie =  (asked for)"),
+            (
+                &[34, 6, 1, 2, 3, 4],
+                "[Fast Open cookie].cookie = 01020304 (4 bytes)",
+            ),
+            (&[69, 3, 0x21], "[encryption negotiation].suboptions = 21"),
+            (
+                &[172, 8, 0, 0, 1, 0, 1, 0],
+                "[Accurate ECN, order 0].ee0b = 1",
+            ),
+            (
+                &[172, 8, 0, 0, 1, 0, 1, 0],
+                "[Accurate ECN, order 0].eceb = 256",
+            ),
+            (&[174, 5, 0, 0, 1], "[Accurate ECN, order 1].ee1b = 1"),
+            (
+                &[253, 6, 0xe2, 0xd4, 0xc3, 0xd9],
+                "[experiment].exid = 0xe2d4c3d9 (SMC-R, shared memory communications)",
+            ),
+            (
+                &[254, 6, 0xf9, 0x89, 1, 2],
+                "[experiment].exid = 0xf989 (Fast Open cookie)",
+            ),
+            (&[254, 6, 0xf9, 0x89, 1, 2], "[experiment].data = 0102"),
+            (&[200, 4, 1, 2], "[unknown option].data = 0102"),
+        ] {
+            let text = told(options);
+            assert!(
+                text.lines().any(|line| line == expected),
+                "{expected} in\n{text}"
             );
-            return self.rest("data", "Data", 4, v);
+            assert!(!text.contains('!'), "{text}");
         }
-        let Some(exid) = self.u16(0) else {
-            return self.rest("data", "Data", 0, v);
+    }
+
+    #[test]
+    fn an_unknown_option_hides_none_behind_it() {
+        let text = told(&[200, 3, 0xff, 1, 2, 4, 5, 0xb4]);
+        assert!(text.contains("mss = 1460"), "{text}");
+        assert!(!text.contains('!'), "{text}");
+    }
+
+    /// RFC 2883 section 4: below the acknowledgment number, or within the second block.
+    #[test]
+    fn sack_blocks_and_what_arrived_twice() {
+        let blocks = |edges: &[u32]| {
+            let mut option = vec![SACK, u8::try_from(2 + edges.len() * 4).unwrap()];
+            option.extend(edges.iter().flat_map(|edge| edge.to_be_bytes()));
+            told(&option)
         };
-        v.field(
-            Field::hex("exid", "Experiment", self.bits(0, 16), exid).meaning(&Name(match exid {
-                0x0348 => Some("host identification"),
-                0x454e => Some("encryption negotiation"),
-                0xacc0 => Some("Accurate ECN, order 0"),
-                0xacc1 => Some("Accurate ECN, order 1"),
-                0xacce => Some("Accurate ECN"),
-                EXID_FAST_OPEN => Some("Fast Open cookie"),
-                _ => None,
-            })),
+        let text = blocks(&[200, 300, 400, 450]);
+        assert!(
+            text.contains("blocks.[block].left_edge = 200 (100 bytes received out of order)"),
+            "{text}"
         );
-        self.rest("data", "Data", 2, v);
+        assert!(text.contains("blocks.[block].right_edge = 450"), "{text}");
+        let below = blocks(&[50, 60]);
+        assert!(
+            below.contains("left_edge = 50 (10 bytes arrived twice (D-SACK))"),
+            "{below}"
+        );
+        let within = blocks(&[210, 220, 200, 300]);
+        assert!(
+            within.contains("left_edge = 210 (10 bytes arrived twice (D-SACK))"),
+            "{within}"
+        );
+        assert!(
+            within.contains("left_edge = 200 (100 bytes received out of order)"),
+            "{within}"
+        );
     }
 
-    /// The bytes from `from` on, where there are any.
-    fn rest<V: Visitor>(self, name: &'static str, label: &'static str, from: usize, v: &mut V) {
-        if from < self.bytes.len() {
-            v.field(self.field(name, label, from));
+    #[test]
+    fn the_end_of_the_list_ends_it() {
+        let text = told(&[0, 2, 4, 5]);
+        assert!(text.contains("[end of options].padding = 020405"), "{text}");
+        assert!(!text.contains("maximum") && !text.contains('!'), "{text}");
+    }
+
+    #[test]
+    fn lengths_that_cannot_be() {
+        for options in [
+            &[2, 0, 5, 0xb4][..],
+            &[2, 1, 5, 0xb4],
+            &[2, 3, 5, 1],
+            &[2, 5, 5, 0xb4],
+            &[1, 1, 1, 2],
+            &[3, 2],
+            &[4, 3, 0],
+            &[5, 2],
+            &[5, 9, 1, 2, 3, 4, 5, 6, 7],
+            &[8, 9, 0, 0, 0, 0, 0, 0, 0],
+            &[19, 4, 0, 0],
+            &[172, 4, 0, 0],
+            &[200, 1],
+        ] {
+            let text = told(options);
+            assert!(
+                text.contains("! tcp.option.length at 1"),
+                "{options:?}\n{text}"
+            );
         }
+        // A length that is wrong but fits leaves the next option where it is.
+        assert!(told(&[3, 2, 2, 4, 5, 0xb4]).contains("mss = 1460"));
     }
 
-    fn u8(self, at: usize) -> Option<u8> {
-        Lens(self.bytes).u8(at)
+    #[test]
+    fn twice_and_too_far() {
+        assert!(told(&[3, 3, 1, 3, 3, 1]).contains("! tcp.option.duplicate at 1"));
+        assert!(
+            !told(&[30, 3, 0x50, 30, 3, 0x50]).contains('!'),
+            "MPTCP may repeat"
+        );
+        assert!(
+            !told(&[253, 4, 1, 2, 253, 4, 1, 3]).contains('!'),
+            "experiments may"
+        );
+        assert!(!told(&[3, 3, 14]).contains('!'));
+        let text = told(&[3, 3, 15]);
+        assert!(text.contains("! tcp.option.window_scale at 1"), "{text}");
+        assert!(
+            text.contains("shift_count = 15 (too much, taken as 14)"),
+            "{text}"
+        );
     }
 
-    fn u16(self, at: usize) -> Option<u16> {
-        Lens(self.bytes).u16(at)
-    }
-
-    fn u32(self, at: usize) -> Option<u32> {
-        Lens(self.bytes).u32(at)
-    }
-
-    /// `len` bits from byte `at` of the data.
-    fn bits(self, at: usize, len: u32) -> Bits {
-        bits(bytes(self.start + at, 0).start, len)
-    }
-
-    /// A number of `len` bytes.
-    fn number(
-        self,
-        name: &'static str,
-        label: &'static str,
-        at: usize,
-        len: usize,
-        value: impl Into<u64>,
-    ) -> Field<'a> {
-        Field::number(name, label, bytes(self.start + at, len), value)
-    }
-
-    /// The bytes from `from` on.
-    fn field(self, name: &'static str, label: &'static str, from: usize) -> Field<'a> {
-        let rest = self.bytes.get(from..).unwrap_or_default();
-        Field::bytes(name, label, bytes(self.start + from, rest.len()), rest)
-    }
-}
-
-/// True when `a` comes after `b`, counting round the end of 32 bits (RFC 9293 section 3.4).
-const fn after(a: u32, b: u32) -> bool {
-    let distance = a.wrapping_sub(b);
-    distance != 0 && distance < 1 << 31
-}
-
-struct Scale(u8);
-
-impl Display for Scale {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0 > MAX_SCALE {
-            return write!(f, "too much, taken as {MAX_SCALE}");
+    proptest! {
+        /// The list covers its bytes once, in order, whatever they are.
+        #[test]
+        fn entries_follow_one_another(bytes in prop::collection::vec(any::<u8>(), 0..=40), more in 0..40usize) {
+            let mut at = 0;
+            for entry in Options::new(&bytes, bytes.len() + more) {
+                prop_assert_eq!(entry.start, at);
+                prop_assert!(entry.bytes > 0);
+                at += entry.bytes;
+            }
+            prop_assert_eq!(at, bytes.len());
         }
-        write!(f, "windows count {} bytes", 1u32 << self.0)
-    }
-}
 
-struct Block {
-    left: u32,
-    right: u32,
-    twice: bool,
-}
-
-impl Display for Block {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let len = self.right.wrapping_sub(self.left);
-        let what = if self.twice {
-            "arrived twice (D-SACK)"
-        } else {
-            "received out of order"
-        };
-        write!(f, "{len} bytes {what}")
-    }
-}
-
-/// RFC 4782 section 3.1: each step doubles the rate, from 80 kbit/s.
-struct Rate(u8);
-
-impl Display for Rate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            0 => f.write_str("none"),
-            steps => write!(f, "{} kbit/s", 40u64 << steps.min(15)),
-        }
-    }
-}
-
-/// By the number of its bytes.
-struct Cookie(usize);
-
-impl Display for Cookie {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            0 => f.write_str("asked for"),
-            len => write!(f, "{len} bytes"),
+        #[test]
+        fn any_bytes_are_described(bytes in prop::collection::vec(any::<u8>(), 0..=40)) {
+            let _ = told(&bytes);
         }
     }
 }

@@ -54,3 +54,54 @@ pub(super) fn ports<V: Visitor>(lens: Lens<'_>, transport: Transport, v: &mut V)
             .brief(Brief::DestinationPort),
     );
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    #![allow(
+        clippy::unwrap_used,
+        clippy::indexing_slicing,
+        reason = "a test that cannot make its own input should say so"
+    )]
+
+    use etherparse::checksum::u64_16bit_word::{
+        add_2bytes, add_4bytes, add_slice, ones_complement,
+    };
+    use etherparse::{IpFragOffset, IpNumber, Ipv4Header};
+
+    const SOURCE: [u8; 4] = [10, 0, 0, 1];
+    const DESTINATION: [u8; 4] = [10, 0, 0, 2];
+
+    /// An IPv4 datagram from 10.0.0.1 to 10.0.0.2 around a segment.
+    pub(in super::super) fn ipv4(protocol: u8, segment: &[u8]) -> Vec<u8> {
+        datagram(protocol, segment, false)
+    }
+
+    /// The same as a first fragment.
+    pub(in super::super) fn fragment(protocol: u8, segment: &[u8]) -> Vec<u8> {
+        datagram(protocol, segment, true)
+    }
+
+    fn datagram(protocol: u8, segment: &[u8], more: bool) -> Vec<u8> {
+        let len = u16::try_from(segment.len()).unwrap();
+        let mut header = Ipv4Header::new(len, 64, IpNumber(protocol), SOURCE, DESTINATION).unwrap();
+        header.dont_fragment = false;
+        header.more_fragments = more;
+        header.fragment_offset = IpFragOffset::ZERO;
+        header.header_checksum = header.calc_header_checksum();
+        let mut bytes = header.to_bytes().to_vec();
+        bytes.extend(segment);
+        bytes
+    }
+
+    /// Fills in the checksum at `at` of a segment between those hosts, summed by etherparse.
+    pub(in super::super) fn sealed(segment: &mut [u8], protocol: u8, at: usize) {
+        segment[at..at + 2].fill(0);
+        let len = u16::try_from(segment.len()).unwrap();
+        let mut sum = add_4bytes(0, SOURCE);
+        sum = add_4bytes(sum, DESTINATION);
+        sum = add_2bytes(sum, [0, protocol]);
+        sum = add_2bytes(sum, len.to_be_bytes());
+        sum = add_slice(sum, segment);
+        segment[at..at + 2].copy_from_slice(&ones_complement(sum).to_ne_bytes());
+    }
+}

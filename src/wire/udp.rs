@@ -133,22 +133,21 @@ struct Length {
 
 impl Display for Length {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let length = u32::from(self.length);
+        let (length, present) = (usize::from(self.length), self.present as usize);
         if length == 0 {
-            return write!(
-                f,
-                "presumed {}: a jumbogram or left to offload",
-                self.present
-            );
+            return write!(f, "presumed {present}: a jumbogram or left to offload");
         }
-        let Some(data) = length.checked_sub(HEADER as u32) else {
+        let Some(data) = length.checked_sub(HEADER) else {
             return f.write_str("smaller than the header");
         };
         write!(f, "bytes, {data} of them data")?;
-        match self.present.checked_sub(length) {
-            None => write!(f, ", {} not here", length.saturating_sub(self.present)),
+        match present.checked_sub(length) {
+            None => write!(f, ", {} not here", length.saturating_sub(present)),
             Some(0) => Ok(()),
             Some(surplus) => write!(f, ", {surplus} behind it"),
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -176,7 +176,6 @@ const fn tcp(port: u16) -> Option<&'static str> {
         6653 => "openflow",
         6697 => "ircs",
         6881 => "bittorrent",
-        7000 => "cassandra",
         7001 => "weblogic",
         8000 | 8008 | 8080 | 8888 => "http-alt",
         8006 => "proxmox",
