@@ -6,7 +6,9 @@
 //! same [`FrameSource`], so nothing to the right of this room knows which of the two it has.
 
 mod batch;
+mod byte_order;
 mod compression;
+mod lengths;
 mod pcap;
 mod pcapng;
 mod reader;
@@ -31,24 +33,4 @@ pub trait FrameSource {
     /// this answers one error of [`Kind::Damaged`](crate::error::Kind::Damaged), and after it
     /// `None`.
     fn next_batch(&mut self) -> Result<Option<Batch>>;
-}
-
-/// The most bytes of one frame that are believed, as libpcap and Wireshark have it: more than
-/// any link but USB and D-Bus carries.
-const MAX_CAPTURED: u32 = 262_144;
-
-/// What [`MAX_CAPTURED`] may be raised to by a file that declares a larger snaplen.
-const MAX_DECLARED: u32 = 16 << 20;
-
-/// The most bytes of one frame on a link whose "frames" are whole transfers.
-const MAX_TRANSFER: u32 = 128 << 20;
-
-/// The most bytes that one frame may claim to hold. Anything above is damage, told before a
-/// byte of it is waited for.
-fn max_captured(link_type: u16, snaplen: u32) -> u32 {
-    match link_type {
-        // USB_LINUX, USB_LINUX_MMAPPED, DBUS, USBPCAP, USB_DARWIN, EBHSCR
-        189 | 220 | 231 | 249 | 266 | 279 => MAX_TRANSFER,
-        _ => snaplen.clamp(MAX_CAPTURED, MAX_DECLARED),
-    }
 }

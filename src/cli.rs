@@ -21,6 +21,7 @@ mod pipeline;
 mod progress;
 mod render;
 mod shot;
+mod stage;
 mod table;
 mod text;
 pub mod time;

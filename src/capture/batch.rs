@@ -213,12 +213,6 @@ impl Chunk {
         self.first_number + self.records.len() as u64
     }
 
-    /// Where the next frame is, in words.
-    pub(super) fn place(&self, at: usize) -> String {
-        let byte = self.base + at as u64;
-        format!("frame {} at byte {byte}", self.next_number())
-    }
-
     /// Adds a frame and its comments, usually none.
     pub(super) fn push(&mut self, mut record: Record, comments: Vec<String>) {
         if !comments.is_empty() {
@@ -447,9 +441,8 @@ mod tests {
         assert_eq!(time(Resolution::Decimal(3), 7_250, 0), (7, 250_000_000));
         assert_eq!(time(Resolution::MICRO, 7_250_000, 0), (7, 250_000_000));
         assert_eq!(time(Resolution::NANO, 7_250_000_001, 0), (7, 250_000_001));
-        let tens_of_picoseconds = 7_250_000_001_99;
         assert_eq!(
-            time(Resolution::Decimal(11), tens_of_picoseconds, 0),
+            time(Resolution::Decimal(11), 725_000_000_199, 0),
             (7, 250_000_001)
         );
         assert_eq!(time(Resolution::Binary(0), 7, 0), (7, 0));

@@ -6,7 +6,8 @@
 //! Knows nothing of where the bytes come from.
 
 use super::batch::{Chunk, Interface, Record, Resolution};
-use super::max_captured;
+use super::byte_order::Order;
+use super::lengths::{Oddities, max_captured};
 use super::reader::{Damage, Walked};
 use crate::wire::frame::{LinkType, Time};
 
@@ -32,15 +33,14 @@ enum Lengths {
 /// What the header of a pcap file says about its records, and what was said about them.
 #[derive(Debug, Clone)]
 pub(super) struct Pcap {
-    big_endian: bool,
+    order: Order,
     nanosecond: bool,
     record_header: usize,
     lengths: Lengths,
     link_type: LinkType,
     snaplen: u32,
     max_captured: u32,
-    told_snaplen: bool,
-    told_wire_len: bool,
+    oddities: Oddities,
 }
 
 /// True for the first four bytes of a pcap file.
@@ -48,24 +48,14 @@ pub(super) fn is_magic(first: [u8; 4]) -> bool {
     byte_order(first).is_some()
 }
 
-/// Whether the file is big-endian, and its magic number.
-fn byte_order(first: [u8; 4]) -> Option<(bool, u32)> {
+/// The byte order of the file, and its magic number.
+fn byte_order(first: [u8; 4]) -> Option<(Order, u32)> {
     let known = |magic| matches!(magic, MICRO_MAGIC | NANO_MAGIC | MODIFIED_MAGIC);
     let (little, big) = (u32::from_le_bytes(first), u32::from_be_bytes(first));
     if known(little) {
-        Some((false, little))
+        Some((Order::Little, little))
     } else {
-        known(big).then_some((true, big))
-    }
-}
-
-/// The little- or big-endian number in four bytes.
-#[inline]
-fn number<const BIG: bool>(bytes: [u8; 4]) -> u32 {
-    if BIG {
-        u32::from_be_bytes(bytes)
-    } else {
-        u32::from_le_bytes(bytes)
+        known(big).then_some((Order::Big, big))
     }
 }
 
@@ -74,44 +64,25 @@ impl Pcap {
     ///
     /// Errors are sentences: a version or a kind of link type that nothing is known about.
     pub(super) fn new(header: &[u8; HEADER]) -> Result<(Self, Vec<String>), String> {
-        let [
-            m0,
-            m1,
-            m2,
-            m3,
-            a0,
-            a1,
-            i0,
-            i1,
-            ..,
-            s0,
-            s1,
-            s2,
-            s3,
-            l0,
-            l1,
-            l2,
-            l3,
-        ] = *header;
-        let Some((big_endian, magic)) = byte_order([m0, m1, m2, m3]) else {
-            return Err("not a pcap magic number".into());
+        let known = header
+            .first_chunk()
+            .and_then(|first| byte_order(*first))
+            .and_then(|(order, magic)| {
+                Some((order, magic, order.u32s(header)?, order.u16s(header)?))
+            });
+        let Some((order, magic, [_, _, _, _, snaplen, link], [_, _, major, minor])) = known else {
+            return Err("not a pcap file header".into());
         };
-        let (short, long): (fn([u8; 2]) -> u16, fn([u8; 4]) -> u32) = if big_endian {
-            (u16::from_be_bytes, u32::from_be_bytes)
-        } else {
-            (u16::from_le_bytes, u32::from_le_bytes)
-        };
-        let lengths = match (short([a0, a1]), short([i0, i1])) {
+        let lengths = match (major, minor) {
             (2, 0..=2) | (543, 0) => Lengths::Swapped,
             (2, 3) => Lengths::Either,
             (2, 4) => Lengths::Ordered,
-            (major, minor) => {
+            _ => {
                 return Err(format!(
                     "pcap version {major}.{minor} is unknown; versions 2.0 to 2.4 and 543.0 can be read"
                 ));
             }
         };
-        let (snaplen, link) = (long([s0, s1, s2, s3]), long([l0, l1, l2, l3]));
         // draft-ietf-opsawg-pcap section 4: FCS length in 16-bit units (4 bits), R, P, reserved
         // (10 bits), link type.
         if link & 0x03ff_0000 != 0 {
@@ -130,15 +101,14 @@ impl Pcap {
         #[expect(clippy::cast_possible_truncation, reason = "the low 16 bits are meant")]
         let link_type = LinkType(link as u16);
         let pcap = Self {
-            big_endian,
+            order,
             nanosecond: magic == NANO_MAGIC,
             record_header: if magic == MODIFIED_MAGIC { 24 } else { 16 },
             lengths,
             link_type,
             snaplen,
             max_captured: max_captured(link_type.0, snaplen),
-            told_snaplen: false,
-            told_wire_len: false,
+            oddities: Oddities::default(),
         };
         Ok((pcap, notices))
     }
@@ -163,52 +133,16 @@ impl Pcap {
         from: usize,
         filled: usize,
     ) -> Result<Walked, Damage> {
-        if self.big_endian {
-            self.walk_in_order::<true>(chunk, from, filled)
-        } else {
-            self.walk_in_order::<false>(chunk, from, filled)
-        }
-    }
-
-    fn walk_in_order<const BIG: bool>(
-        &mut self,
-        chunk: &mut Chunk,
-        from: usize,
-        filled: usize,
-    ) -> Result<Walked, Damage> {
         let mut at = from;
         loop {
             let rest = chunk.bytes.get(at..filled).unwrap_or_default();
-            let Some(
-                [
-                    s0,
-                    s1,
-                    s2,
-                    s3,
-                    f0,
-                    f1,
-                    f2,
-                    f3,
-                    c0,
-                    c1,
-                    c2,
-                    c3,
-                    w0,
-                    w1,
-                    w2,
-                    w3,
-                ],
-            ) = rest.first_chunk::<16>().copied()
+            let Some([seconds, fraction, mut captured, mut wire_len]) = self.order.u32s(rest)
             else {
                 return Ok(Walked {
                     consumed: at,
                     need: self.record_header,
                 });
             };
-            let seconds = number::<BIG>([s0, s1, s2, s3]);
-            let fraction = number::<BIG>([f0, f1, f2, f3]);
-            let mut captured = number::<BIG>([c0, c1, c2, c3]);
-            let mut wire_len = number::<BIG>([w0, w1, w2, w3]);
             if self.lengths != Lengths::Ordered
                 && (self.lengths == Lengths::Swapped || captured > wire_len)
             {
@@ -230,9 +164,8 @@ impl Pcap {
                     need: size,
                 });
             }
-            if captured > wire_len || (captured > self.snaplen && self.snaplen != 0) {
-                self.notice(chunk, at, captured, wire_len);
-            }
+            let snaplen = self.snaplen;
+            self.oddities.check(chunk, at, captured, wire_len, snaplen);
             let time = self.time(seconds, fraction);
             let record = Record::new(at + self.record_header, captured, wire_len, self.link_type);
             chunk.push(record.time(time), Vec::new());
@@ -254,25 +187,6 @@ impl Pcap {
         Time {
             seconds,
             nanoseconds: u32::try_from(fraction).unwrap_or(0),
-        }
-    }
-
-    /// Says, once a file, what is odd about a length.
-    #[cold]
-    fn notice(&mut self, chunk: &mut Chunk, at: usize, captured: u32, wire_len: u32) {
-        let place = chunk.place(at);
-        if captured > self.snaplen && self.snaplen != 0 && !self.told_snaplen {
-            self.told_snaplen = true;
-            chunk.notices.push(format!(
-                "{place}: captured length {captured} exceeds the snaplen {}; read anyway",
-                self.snaplen
-            ));
-        }
-        if captured > wire_len && !self.told_wire_len {
-            self.told_wire_len = true;
-            chunk.notices.push(format!(
-                "{place}: captured length {captured} exceeds the length on the wire {wire_len}; read anyway"
-            ));
         }
     }
 

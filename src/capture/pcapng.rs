@@ -15,8 +15,9 @@ use pcap_parser::pcapng::{
 use pcap_parser::{BOM_MAGIC, EPB_MAGIC, IDB_MAGIC, SHB_MAGIC, SPB_MAGIC};
 
 use super::batch::{Batch, Chunk, Interface, Record, Resolution};
+use super::byte_order::Order;
+use super::lengths::{MAX_TRANSFER, Oddities, max_captured};
 use super::reader::{Damage, Walked};
-use super::{MAX_TRANSFER, max_captured};
 use crate::wire::frame::{Direction, LinkType, Offload};
 
 /// The first four bytes of a pcapng file, the same in either byte order.
@@ -56,37 +57,6 @@ pub(super) mod flag {
 pub(super) const OPT_COMMENT: u16 = 1;
 pub(super) const OPT_EPB_FLAGS: u16 = 2;
 
-/// The byte order of a section.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Order {
-    Little,
-    Big,
-}
-
-impl Order {
-    #[inline]
-    fn u32(self, bytes: [u8; 4]) -> u32 {
-        match self {
-            Self::Little => u32::from_le_bytes(bytes),
-            Self::Big => u32::from_be_bytes(bytes),
-        }
-    }
-
-    fn u16(self, bytes: [u8; 2]) -> u16 {
-        match self {
-            Self::Little => u16::from_le_bytes(bytes),
-            Self::Big => u16::from_be_bytes(bytes),
-        }
-    }
-
-    fn i64(self, bytes: [u8; 8]) -> i64 {
-        match self {
-            Self::Little => i64::from_le_bytes(bytes),
-            Self::Big => i64::from_be_bytes(bytes),
-        }
-    }
-}
-
 /// Where a walk stands: the section it is in.
 #[derive(Debug, Clone)]
 pub(super) struct Pcapng {
@@ -99,8 +69,7 @@ pub(super) struct Pcapng {
     max_block: u32,
     /// Where sections end within the chunk being walked: records so far, and their interfaces.
     ended: Vec<(usize, Arc<Vec<Interface>>)>,
-    told_snaplen: bool,
-    told_wire_len: bool,
+    oddities: Oddities,
 }
 
 impl Pcapng {
@@ -112,8 +81,7 @@ impl Pcapng {
             text_left: MAX_TEXT,
             max_block: MAX_BLOCK,
             ended: Vec::new(),
-            told_snaplen: false,
-            told_wire_len: false,
+            oddities: Oddities::default(),
         }
     }
 
@@ -157,22 +125,20 @@ impl Pcapng {
         let mut at = from;
         loop {
             let rest = bytes.get(at..).unwrap_or_default();
-            let Some([t0, t1, t2, t3, l0, l1, l2, l3, o0, o1, o2, o3]) =
-                rest.first_chunk::<12>().copied()
-            else {
+            let Some([block_type, length, magic]) = rest.as_chunks::<4>().0.first_chunk() else {
                 return Ok(Walked {
                     consumed: at,
                     need: 12,
                 });
             };
             let damaged = |why| Damage { at, why };
-            let order = if [t0, t1, t2, t3] == MAGIC {
-                byte_order([o0, o1, o2, o3]).map_err(damaged)?
+            let order = if *block_type == MAGIC {
+                byte_order(*magic).map_err(damaged)?
             } else {
                 self.order
             };
-            let block_type = order.u32([t0, t1, t2, t3]);
-            let length = order.u32([l0, l1, l2, l3]);
+            let block_type = order.u32(*block_type);
+            let length = order.u32(*length);
             self.check_length(length).map_err(damaged)?;
             let Some(block) = rest.get(..length as usize) else {
                 return Ok(Walked {
@@ -209,7 +175,7 @@ impl Pcapng {
             Err(format!(
                 "a block length of {length} bytes, less than the 12 of an empty block"
             ))
-        } else if length % 4 != 0 {
+        } else if !length.is_multiple_of(4) {
             Err(format!(
                 "a block length of {length} bytes, not a multiple of 4"
             ))
@@ -226,10 +192,9 @@ impl Pcapng {
     /// A new section: nothing of the last one counts any more. Its own length is not believed,
     /// because writers are known to get it wrong and nothing depends on it.
     fn section(&mut self, order: Order, body: &[u8], records: usize) -> Result<(), String> {
-        let Some([_, _, _, _, a0, a1, i0, i1]) = body.first_chunk::<8>().copied() else {
+        let Some([_, _, major, minor]) = order.u16s(body) else {
             return Err("a section header block without a version".into());
         };
-        let (major, minor) = (order.u16([a0, a1]), order.u16([i0, i1]));
         // Some writers called 1.0 so; there never was a 1.1.
         if !matches!((major, minor), (1, 0 | 2)) {
             return Err(format!(
@@ -328,7 +293,7 @@ impl Pcapng {
         let ticks = u64::from(packet.ticks_high) << 32 | u64::from(packet.ticks_low);
         let time = interface.resolution.time(ticks, interface.time_offset);
         let mut record = Record::new(
-            at + packet.data_at,
+            at + 28,
             packet.captured,
             packet.wire_len,
             interface.link_type,
@@ -351,14 +316,15 @@ impl Pcapng {
             }
         }
         let snaplen = interface.snaplen;
-        self.check_lengths(packet.captured, packet.wire_len, snaplen, at, chunk);
+        self.oddities
+            .check(chunk, at, packet.captured, packet.wire_len, snaplen);
         chunk.push(record, comments);
         Ok(())
     }
 
     /// A simple packet block: no time, and as many bytes as interface 0's snaplen leaves.
     fn simple(&mut self, body: &[u8], at: usize, chunk: &mut Chunk) -> Result<(), String> {
-        let Some((wire_len, data)) = body.split_first_chunk::<4>() else {
+        let Some((wire_len, data)) = body.split_first_chunk() else {
             return Err("a simple packet block without a length".into());
         };
         let wire_len = self.order.u32(*wire_len);
@@ -388,32 +354,6 @@ impl Pcapng {
         }
     }
 
-    /// Says, once a file, what is odd about a length.
-    #[inline]
-    fn check_lengths(
-        &mut self,
-        captured: u32,
-        wire_len: u32,
-        snaplen: u32,
-        at: usize,
-        chunk: &mut Chunk,
-    ) {
-        if captured > snaplen && snaplen != 0 && !self.told_snaplen {
-            self.told_snaplen = true;
-            let place = chunk.place(at);
-            chunk.notices.push(format!(
-                "{place}: captured length {captured} exceeds the snaplen {snaplen}; read anyway"
-            ));
-        }
-        if captured > wire_len && !self.told_wire_len {
-            self.told_wire_len = true;
-            let place = chunk.place(at);
-            chunk.notices.push(format!(
-                "{place}: captured length {captured} exceeds the length on the wire {wire_len}; read anyway"
-            ));
-        }
-    }
-
     /// What is missing when the input ends in this many bytes, fewer than a block.
     pub(super) fn cut(rest: usize, need: usize) -> String {
         if rest < 12 {
@@ -431,8 +371,6 @@ struct Packet<'a> {
     ticks_low: u32,
     captured: u32,
     wire_len: u32,
-    /// Where the frame begins in the block.
-    data_at: usize,
     options: &'a [u8],
 }
 
@@ -440,51 +378,22 @@ impl<'a> Packet<'a> {
     /// Section 4.3 of the draft.
     #[inline]
     fn enhanced(order: Order, body: &'a [u8]) -> Result<Self, String> {
-        let Some(([i0, i1, i2, i3], rest)) = body.split_first_chunk::<4>() else {
-            return Err("an enhanced packet block without its fixed fields".into());
-        };
-        let interface = order.u32([*i0, *i1, *i2, *i3]);
-        Self::from_fields(order, interface, rest, "an enhanced packet block")
+        Self::new(order, body, "an enhanced packet block")
     }
 
     /// Section 4.4 of earlier drafts: a 16-bit interface and a count of drops, else alike.
     fn obsolete(order: Order, body: &'a [u8]) -> Result<Self, String> {
-        let Some(([i0, i1, _, _], rest)) = body.split_first_chunk::<4>() else {
-            return Err("a packet block without its fixed fields".into());
-        };
-        let interface = u32::from(order.u16([*i0, *i1]));
-        Self::from_fields(order, interface, rest, "a packet block")
+        let mut packet = Self::new(order, body, "a packet block")?;
+        packet.interface = order.u16s(body).map_or(0, |[interface]| interface.into());
+        Ok(packet)
     }
 
     #[inline]
-    fn from_fields(
-        order: Order,
-        interface: u32,
-        rest: &'a [u8],
-        kind: &str,
-    ) -> Result<Self, String> {
-        let Some((fields, data)) = rest.split_first_chunk::<16>() else {
+    fn new(order: Order, body: &'a [u8], kind: &str) -> Result<Self, String> {
+        let fields = order.u32s(body).zip(body.get(20..));
+        let Some(([interface, ticks_high, ticks_low, captured, wire_len], data)) = fields else {
             return Err(format!("{kind} without its fixed fields"));
         };
-        let [
-            h0,
-            h1,
-            h2,
-            h3,
-            l0,
-            l1,
-            l2,
-            l3,
-            c0,
-            c1,
-            c2,
-            c3,
-            w0,
-            w1,
-            w2,
-            w3,
-        ] = *fields;
-        let captured = order.u32([c0, c1, c2, c3]);
         let Some(after) = data.get(captured as usize..) else {
             return Err(short(kind, captured, data.len()));
         };
@@ -492,11 +401,10 @@ impl<'a> Packet<'a> {
         let padding = captured.wrapping_neg() % 4;
         Ok(Self {
             interface,
-            ticks_high: order.u32([h0, h1, h2, h3]),
-            ticks_low: order.u32([l0, l1, l2, l3]),
+            ticks_high,
+            ticks_low,
             captured,
-            wire_len: order.u32([w0, w1, w2, w3]),
-            data_at: 28,
+            wire_len,
             options: after.get(padding as usize..).unwrap_or_default(),
         })
     }

@@ -4,7 +4,8 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::cast_possible_truncation,
-    reason = "tests fail by panicking, and the numbers in them are small"
+    clippy::unnecessary_wraps,
+    reason = "tests fail by panicking, and what they build is small and known"
 )]
 
 mod damage;

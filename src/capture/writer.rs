@@ -13,6 +13,7 @@ use self::pcapng::Pcapng;
 use self::sink::Sink;
 use super::Compression;
 use super::batch::Interface;
+use super::lengths::MAX_TRANSFER;
 use super::pcap;
 use crate::error::{Error, Result};
 use crate::wire::frame::{Frame, LinkType, Time};
@@ -293,7 +294,7 @@ fn write_record(
 fn captured(frame: &Frame<'_>) -> Result<u32, Refused> {
     let length = frame.bytes.len();
     match u32::try_from(length) {
-        Ok(captured) if captured <= super::MAX_TRANSFER => Ok(captured),
+        Ok(captured) if captured <= MAX_TRANSFER => Ok(captured),
         _ => Err(Refused {
             why: format!(
                 "frame {} has {length} bytes, too many for a capture",

@@ -78,7 +78,7 @@ impl Line {
             label: "",
             addressed: false,
             transport: false,
-            first: true,
+            first: self.style.cells,
         };
         visit(shot.frame, shot.packet, &mut visitor);
         let (addressed, transport) = (visitor.addressed, visitor.transport);
@@ -88,6 +88,13 @@ impl Line {
             out.str(innermost(layers));
             out.push(CELL);
             out.raw(&words);
+        }
+        if layers
+            .first()
+            .is_none_or(|layer| layer.protocol == Protocol::Payload)
+        {
+            out.push(b' ');
+            out.display(&shot.frame.link_type);
         }
         length(layers, transport, out);
         if (shot.frame.bytes.len() as u64) < u64::from(shot.frame.wire_len) {
@@ -136,21 +143,21 @@ impl Line {
         let gap = out.len();
         self.clock.write(out, shot.frame.time, shot.digits);
         paint.end(out);
-        out.push(space);
         if self.style.cells {
+            out.push(CELL);
             return gap;
         }
         if let Some(file) = shot.file {
-            out.escaped(file.as_bytes());
             out.push(b' ');
+            out.escaped(file.as_bytes());
         }
         if let Some(interface) = shot.interface {
-            out.escaped(interface.as_bytes());
             out.push(b' ');
+            out.escaped(interface.as_bytes());
         }
         if let Some(direction) = shot.frame.direction {
-            out.str(direction.name());
             out.push(b' ');
+            out.str(direction.name());
         }
         gap
     }
@@ -209,7 +216,7 @@ struct Words<'a> {
     addressed: bool,
     /// A layer with ports has been seen.
     transport: bool,
-    /// Nothing has been written since the start of the line.
+    /// Nothing has been written yet where no space is wanted: a cell, a parenthesis.
     first: bool,
 }
 
@@ -220,6 +227,13 @@ impl Words<'_> {
         let depth = self.layers.get(self.visited.checked_sub(1)?)?.depth;
         let next = self.layers.get(self.visited)?;
         (next.depth == depth).then(|| next.protocol.kind())
+    }
+
+    /// Whether the layer being visited names addresses, and so speaks after them.
+    #[inline]
+    fn is_network(&self) -> bool {
+        self.head
+            .is_some_and(|head| head.protocol.kind() == Kind::Network)
     }
 
     #[inline]
@@ -354,7 +368,12 @@ impl Visitor for Words<'_> {
                 self.flush();
                 true
             }
-            Kind::Tag | Kind::Network => {
+            Kind::Tag => {
+                self.flush();
+                self.word(head.protocol.name());
+                true
+            }
+            Kind::Network => {
                 self.flush();
                 true
             }
@@ -383,14 +402,18 @@ impl Visitor for Words<'_> {
             Brief::Destination => self.who.destination = address,
             Brief::SourcePort => {
                 self.who.source_port = port;
-                self.transport = true;
+                self.transport |= self.head.is_some_and(|head| head.depth == 0);
             }
             Brief::DestinationPort => self.who.destination_port = port,
             Brief::Inside => {
-                if !matches!(
-                    self.following(),
-                    Some(Kind::Message | Kind::Tag | Kind::Network)
-                ) {
+                let network = self.is_network();
+                let said = match self.following() {
+                    None | Some(Kind::Data) => false,
+                    // Addresses after addresses need a word between them.
+                    Some(Kind::Network) => !network,
+                    Some(Kind::Link | Kind::Tag | Kind::Message) => true,
+                };
+                if !said {
                     match field.meaning {
                         Some(meaning) => self.scratch.inside.display(meaning),
                         None => value(&mut self.scratch.inside, field.value),
@@ -398,28 +421,18 @@ impl Visitor for Words<'_> {
                 }
             }
             Brief::Value(words) | Brief::Meaning(words) => {
-                let network = self
-                    .head
-                    .is_some_and(|head| head.protocol.kind() == Kind::Network);
-                if !network {
-                    self.flush();
-                }
-                let first = self.first;
-                let out = if network {
+                let out = if self.is_network() {
+                    self.scratch.tail.push(b' ');
                     &mut self.scratch.tail
                 } else {
+                    self.flush();
+                    self.space();
                     &mut *self.out
                 };
-                if network || !first {
-                    out.push(b' ');
-                }
                 out.str(words);
                 match (field.brief, field.meaning) {
                     (Brief::Meaning(_), Some(meaning)) => out.display(meaning),
                     _ => value(out, field.value),
-                }
-                if !network {
-                    self.first = false;
                 }
             }
         }

@@ -16,7 +16,7 @@ use super::text::Text;
 use super::{detail, diagram, ndjson};
 use crate::capture::Batch;
 use crate::wire::anomaly::Anomaly;
-use crate::wire::frame::Frame;
+use crate::wire::frame::{Frame, Time};
 use crate::wire::packet::{Judge, Packet, dissect};
 
 /// A piece is handed on when its text has grown to this, so that memory stays bounded whatever a
@@ -66,6 +66,7 @@ pub(super) struct Shown {
 pub(super) struct Piece {
     pub(super) batch: Batch,
     pub(super) file: Option<Arc<str>>,
+    origin: Option<Time>,
     pub(super) text: Text,
     pub(super) shown: Vec<Shown>,
     /// Frames that matched, for those who only count.
@@ -167,6 +168,7 @@ impl Renderer {
         Piece {
             batch: dealt.batch.clone(),
             file: dealt.file.clone(),
+            origin: dealt.origin,
             text,
             shown,
             matched: 0,
@@ -191,11 +193,7 @@ impl Renderer {
             packet: &self.packet,
             file,
             interface: interface.and_then(|interface| interface.name.as_deref()),
-            digits: if interface.is_some_and(|interface| interface.resolution.digits() > 6) {
-                9
-            } else {
-                6
-            },
+            digits: shown_digits(batch, frame),
             show_anomalies: self.judge.anomalies,
             involved,
         };
@@ -223,6 +221,9 @@ impl Renderer {
         compare: impl FnOnce(&Frame<'_>, &Packet) -> Vec<(Anomaly, u8, Vec<u64>)>,
         out: &mut Text,
     ) -> usize {
+        if let Output::Line(line) = &mut self.output {
+            line.start_at(piece.origin);
+        }
         dissect(frame, self.judge, &mut self.packet);
         let mut involved = Vec::new();
         for (anomaly, layer, frames) in compare(frame, &self.packet) {
@@ -231,4 +232,12 @@ impl Renderer {
         }
         self.render(frame, &piece.batch, piece.file.as_deref(), &involved, out)
     }
+}
+
+/// Digits of a second that are worth showing: six, or nine where the source keeps more than six.
+pub(super) fn shown_digits(batch: &Batch, frame: &Frame<'_>) -> usize {
+    let fine = batch
+        .interface(frame)
+        .is_some_and(|interface| interface.resolution.digits() > 6);
+    if fine { 9 } else { 6 }
 }

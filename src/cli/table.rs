@@ -23,7 +23,7 @@ impl Pages {
         let line = line.strip_suffix(b"\n").unwrap_or(line);
         let cells = line
             .split(|byte| *byte == CELL)
-            .map(|cell| String::from_utf8_lossy(cell).into_owned());
+            .map(|cell| String::from_utf8_lossy(cell).trim().to_owned());
         self.rows.push(cells.collect());
         if self.rows.len() >= PAGE {
             self.finish()
