@@ -1,5 +1,7 @@
 //! The decision graph to instructions: what is in which register, and how far jumps reach.
 
+use std::collections::HashMap;
+
 use super::bpf::{Instruction, MEMORY, code};
 use super::graph::{ACCEPT, Graph, NodeId, REJECT};
 use super::tree::Operator;
@@ -26,7 +28,7 @@ pub(super) fn program(
     let slots = graph.len() + 2;
     let mut arriving: Vec<Option<Registers>> = vec![None; slots];
     let mut starts: Vec<usize> = vec![0; slots];
-    for id in order {
+    for &id in &order {
         let Some(node) = graph.node(id) else { continue };
         let at = id.0 as usize;
         emitter.state = arriving.get_mut(at).and_then(Option::take).unwrap_or_default();
@@ -43,7 +45,9 @@ pub(super) fn program(
             }
         }
     }
-    Some(linked(&emitter.lines, &starts, entry, accept))
+    let blocks = Blocks::new(&emitter.lines, &starts, &order);
+    let (lines, starts, entry) = blocks.merged(slots, entry);
+    Some(linked(&lines, &starts, entry, accept))
 }
 
 /// The computed bases that more than one load counts from, in order of use; they are worth
@@ -93,7 +97,7 @@ impl Registers {
 }
 
 /// An instruction, or a branch whose targets have no distance yet.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Line {
     Plain(Instruction),
     Branch { code: u16, k: u32, yes: NodeId, no: NodeId },
@@ -244,7 +248,8 @@ impl Emitter<'_> {
     }
 
     fn into_both(&mut self, left: ValueId, right: ValueId) -> Option<()> {
-        if self.state.x == Some(right) && self.keeps_x(left, right) {
+        let both = self.state.a == Some(left) || self.keeps_x(left, right);
+        if self.state.x == Some(right) && both {
             return self.into_a(left);
         }
         if self.state.a == Some(left) && self.directly_into_x(right) {
@@ -278,9 +283,10 @@ impl Emitter<'_> {
         Some(())
     }
 
-    /// Computing `value` into the accumulator leaves `x` in the index register.
+    /// Computing `value` into the accumulator, whatever that holds, leaves `x` in the index
+    /// register.
     fn keeps_x(&self, value: ValueId, x: ValueId) -> bool {
-        if self.state.a == Some(value) || value == x {
+        if value == x {
             return true;
         }
         match self.values.get(value) {
@@ -307,6 +313,67 @@ fn operation(operator: Operator) -> u16 {
         Operator::Xor => code::XOR,
         Operator::ShiftLeft => code::LSH,
         Operator::ShiftRight => code::RSH,
+    }
+}
+
+/// The emitted nodes, each a run of lines that ends in a branch.
+struct Blocks<'a> {
+    blocks: Vec<(NodeId, &'a [Line])>,
+}
+
+impl<'a> Blocks<'a> {
+    fn new(lines: &'a [Line], starts: &[usize], order: &[NodeId]) -> Self {
+        let start = |id: &NodeId| starts.get(id.0 as usize).copied().unwrap_or(lines.len());
+        let ends = order.iter().skip(1).map(start).chain([lines.len()]);
+        let blocks = order
+            .iter()
+            .zip(ends)
+            .map(|(id, end)| (*id, lines.get(start(id)..end).unwrap_or_default()))
+            .collect();
+        Self { blocks }
+    }
+
+    /// The same program with equal blocks made one. Blocks of different tests are equal when the
+    /// registers hold what each tests already: a list of addresses is the same code for the source
+    /// and the destination.
+    fn merged(&self, slots: usize, entry: NodeId) -> (Vec<Line>, Vec<usize>, NodeId) {
+        let mut same: Vec<NodeId> = (0..slots).map(|id| NodeId(u32::try_from(id).unwrap_or(0))).collect();
+        let mut seen: HashMap<Vec<Line>, NodeId> = HashMap::new();
+        let mut kept: Vec<(NodeId, Vec<Line>)> = Vec::new();
+        // Children stand after their parents, so from the end every target is settled.
+        for (id, lines) in self.blocks.iter().rev() {
+            let settled = |id: NodeId| same.get(id.0 as usize).copied().unwrap_or(id);
+            let lines: Vec<Line> = lines
+                .iter()
+                .map(|line| match *line {
+                    Line::Plain(instruction) => Line::Plain(instruction),
+                    Line::Branch { code, k, yes, no } => {
+                        Line::Branch { code, k, yes: settled(yes), no: settled(no) }
+                    }
+                })
+                .collect();
+            match seen.get(&lines) {
+                Some(&other) => {
+                    if let Some(slot) = same.get_mut(id.0 as usize) {
+                        *slot = other;
+                    }
+                }
+                None => {
+                    seen.insert(lines.clone(), *id);
+                    kept.push((*id, lines));
+                }
+            }
+        }
+        let mut starts = vec![0; slots];
+        let mut lines = Vec::new();
+        for (id, block) in kept.into_iter().rev() {
+            if let Some(start) = starts.get_mut(id.0 as usize) {
+                *start = lines.len();
+            }
+            lines.extend(block);
+        }
+        let entry = same.get(entry.0 as usize).copied().unwrap_or(entry);
+        (lines, starts, entry)
     }
 }
 

@@ -39,9 +39,11 @@ impl Graph {
         self.nodes.len()
     }
 
-    /// The node, made if there is none like it. Both answers may lead to the same place: the test
-    /// then stands for what it loads, which may reject the frame.
+    /// The node, made if there is none like it; where both answers lead to the same place, that.
     pub(super) fn intern(&mut self, node: Node) -> NodeId {
+        if node.yes == node.no {
+            return node.yes;
+        }
         if let Some(&id) = self.ids.get(&node) {
             return id;
         }

@@ -1,14 +1,19 @@
 //! Shortens the decision graph: an edge whose way onward is already decided by the tests before it
 //! goes straight to where they lead, and equal nodes that this leaves become one.
 //!
-//! What a frame may be rejected for is kept: a test goes only when everything it loads has been
-//! loaded before.
+//! A test whose answer does not matter goes, with what it loads: a frame cut short is rejected
+//! only for bytes that the answer depends on.
 
 use super::graph::{ACCEPT, Graph, Node, NodeId, REJECT};
 use super::value::{Comparison, Test, Value, ValueId, Values};
 
 /// Passes that still find something are repeated, but not without end.
 const MOST_PASSES: usize = 12;
+
+/// In graphs of up to this many tests, an edge looks this many undecided tests ahead for whether
+/// they matter.
+const SMALL: usize = 1000;
+const LOOK_AHEAD: u32 = 24;
 
 /// How many values facts are kept about at one point, and how many numbers about one value: what
 /// is forgotten only costs a test that could have been spared.
@@ -76,18 +81,48 @@ fn pass(values: &Values, graph: &Graph, entry: NodeId, given: &Facts) -> (Graph,
     rebuilt(graph, &edges, entry)
 }
 
-/// Follows decided tests from `to` on.
-fn threaded(values: &Values, graph: &Graph, mut to: NodeId, facts: &Facts) -> NodeId {
+/// Where `to` leads when `facts` hold: past decided tests, and past those that change nothing.
+fn threaded(values: &Values, graph: &Graph, to: NodeId, facts: &Facts) -> NodeId {
+    let mut ahead = if graph.len() > SMALL { 0 } else { LOOK_AHEAD };
+    led(values, graph, to, facts, &mut ahead)
+}
+
+/// The same, looking at both answers of at most `ahead` tests that are not decided.
+fn led(
+    values: &Values,
+    graph: &Graph,
+    mut to: NodeId,
+    facts: &Facts,
+    ahead: &mut u32,
+) -> NodeId {
     while let Some(node) = graph.node(to) {
-        if !facts.has_loaded(node.test, values) {
+        if facts.has_loaded(node.test, values) {
+            match facts.decides(node.test, values) {
+                Some(true) => {
+                    to = node.yes;
+                    continue;
+                }
+                Some(false) => {
+                    to = node.no;
+                    continue;
+                }
+                None => {}
+            }
+        }
+        let Some(left) = ahead.checked_sub(1) else { break };
+        *ahead = left;
+        let mut answered = |answer: bool, next: NodeId| {
+            let mut facts = facts.clone();
+            facts.loaded_by(values, node.test);
+            facts.learn(node.test, answer, values);
+            led(values, graph, next, &facts, ahead)
+        };
+        let yes = answered(true, node.yes);
+        let no = answered(false, node.no);
+        if yes != no {
             break;
         }
-        to = match facts.decides(node.test, values) {
-            Some(true) => node.yes,
-            Some(false) => node.no,
-            None if node.yes == node.no => node.yes,
-            None => break,
-        };
+        to = yes;
     }
     to
 }
