@@ -11,8 +11,14 @@
 //! A frame that does not hold the bytes a filter needs does not match it, with `not` before the
 //! primitive or without: that is classic BPF's rule, and every part of this room keeps it.
 
+#[cfg(test)]
+mod agreement;
+#[cfg(test)]
+mod behaviour;
 mod bpf;
+mod deep;
 mod emit;
+mod evaluate;
 mod fault;
 mod graph;
 mod layout;
@@ -30,10 +36,12 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 pub use bpf::{Instruction, Invalid, LONGEST_KERNEL_PROGRAM, Listing, Notation, validate};
+pub use deep::Fragments;
 pub use fault::{CompileError, Span, SyntaxError};
 pub use machine::Machine;
 
 use crate::wire::frame::{Frame, LinkType};
+use evaluate::Evaluator;
 use fault::Fault;
 use graph::{ACCEPT, Graph, Node, REJECT};
 use layout::{Loader, Source, View};
@@ -148,8 +156,19 @@ impl Expression {
 #[derive(Debug, Clone)]
 pub struct Filter {
     program: Arc<[Instruction]>,
-    machine: Arc<Machine>,
     exact: bool,
+    user: User,
+}
+
+/// How saved frames are judged, exactly.
+#[derive(Debug, Clone)]
+enum User {
+    /// By a program for saved frames.
+    Machine(Arc<Machine>),
+    /// By the tree, where no program can.
+    Tree(Arc<Evaluator>),
+    /// They have been judged by the kernel, on what a saved frame does not hold.
+    Judged,
 }
 
 impl Filter {
@@ -160,20 +179,49 @@ impl Filter {
     /// A word that means nothing on this link type or target, a name that does not resolve, or an
     /// expression too big to compile; the place is pointed at.
     pub fn compile(expression: &Expression, options: &Options<'_>) -> Result<Self, CompileError> {
+        let text = &expression.text;
         let tree = match &expression.tree {
-            Some(tree) => Some(resolve::resolved(tree, &expression.text, options.resolve)?),
+            Some(tree) => Some(resolve::resolved(tree, text, options.resolve)?),
             None => None,
         };
-        let (program, exact) = compiled(&expression.text, tree.as_ref(), options)?;
-        let machine = Machine::new(&program)
-            .map_err(|invalid| whole(&expression.text, format!("the program is invalid: {invalid}")))?;
-        Ok(Self { program: program.into(), machine: Arc::new(machine), exact })
+        let (mut program, mut exact) = compiled(text, tree.as_ref(), options)?;
+        let live = options.target != Target::File;
+        if live && program.len() > LONGEST_KERNEL_PROGRAM {
+            (program, exact) = (vec![accepting(options)], false);
+        }
+        let saved = if live && tree.is_some() {
+            compiled(text, tree.as_ref(), &Options { target: Target::File, ..*options })
+        } else {
+            Ok((program.clone(), exact))
+        };
+        let user = match (saved, tree) {
+            (Ok((program, true)), _) => {
+                let machine = Machine::new(&program).map_err(|invalid| {
+                    whole(text, format!("the program is invalid: {invalid}"))
+                })?;
+                User::Machine(Arc::new(machine))
+            }
+            (Ok((_, false)), Some(tree)) => {
+                let (link_type, netmask, deep) =
+                    (options.link_type, options.netmask, options.deep);
+                User::Tree(Arc::new(Evaluator { tree, link_type, netmask, deep }))
+            }
+            (Err(_), _) if exact => User::Judged,
+            (Err(error), _) => return Err(error),
+            (Ok((_, false)), None) => User::Judged,
+        };
+        Ok(Self { program: program.into(), exact, user })
     }
 
-    /// True when the frame matches. The frame must be of the link type this was compiled for.
+    /// True when the frame matches, whatever the program lets pass. The frame must be of the link
+    /// type this was compiled for, and as it is saved.
     #[must_use]
     pub fn matches(&self, frame: &Frame<'_>) -> bool {
-        self.machine.run(frame) != 0
+        match &self.user {
+            User::Machine(machine) => machine.run(frame) != 0,
+            User::Tree(evaluator) => evaluator.evaluate(frame, None) == Some(true),
+            User::Judged => true,
+        }
     }
 
     /// The program for the target.
@@ -205,6 +253,12 @@ fn whole(text: &Arc<str>, message: impl Into<String>) -> CompileError {
     CompileError(Fault::new(text, Span { start: 0, end: text.len() }, message))
 }
 
+/// The instruction that accepts a frame.
+fn accepting(options: &Options<'_>) -> Instruction {
+    let bytes = if options.snaplen == 0 { WHOLE_FRAME } else { options.snaplen };
+    Instruction::new(0x06, bytes)
+}
+
 /// The program, and whether it is exact.
 fn compiled(
     text: &Arc<str>,
@@ -225,8 +279,12 @@ fn compiled(
             deep: options.deep,
             netmask: options.netmask,
         };
-        let logic = lowering.node(tree)?;
+        let mut logic = lowering.node(tree)?;
         exact &= lowering.exact;
+        if options.deep {
+            exact = false;
+            logic = Logic::any([lowering.encapsulated(), logic]);
+        }
         Ok(logic)
     };
     let mut facts = optimise::Facts::default();
@@ -255,8 +313,7 @@ fn compiled(
         return Err(whole(text, "the expression makes too many tests"));
     }
     let (graph, entry) = optimise::optimised(&values, graph, entry, &facts);
-    let accept = if options.snaplen == 0 { WHOLE_FRAME } else { options.snaplen };
-    let program = emit::program(&values, &graph, entry, accept)
+    let program = emit::program(&values, &graph, entry, accepting(options).k)
         .ok_or_else(|| whole(text, "a number is too deeply nested to compute"))?;
     Ok((program, exact))
 }

@@ -7,7 +7,7 @@ use super::fault::Span;
 
 /// A boolean expression.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Node {
+pub(super) enum Node {
     /// True when all are.
     And(Vec<Node>),
     /// True when one is.
@@ -20,7 +20,7 @@ pub enum Node {
 
 /// Which of a packet's two addresses or ports must match.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Direction {
+pub(super) enum Direction {
     /// `src`
     Source,
     /// `dst`
@@ -33,7 +33,7 @@ pub enum Direction {
 
 /// Which network protocols an IPv4 address is looked for in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Family {
+pub(super) enum Family {
     /// IPv4, ARP and RARP.
     Any,
     /// IPv4 only.
@@ -46,7 +46,7 @@ pub enum Family {
 
 /// Which versions of IP a protocol number is looked for in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Version {
+pub(super) enum Version {
     /// IPv4 and IPv6.
     Any,
     /// IPv4 only.
@@ -57,7 +57,7 @@ pub enum Version {
 
 /// One test that the language has a word for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Primitive {
+pub(super) enum Primitive {
     /// One of these IPv4 addresses, or nets where the mask is not all ones.
     Host {
         /// Where to look.
@@ -172,7 +172,7 @@ pub enum Primitive {
 
 /// How two numbers are compared, both unsigned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Comparison {
+pub(super) enum Comparison {
     /// `=`
     Equal,
     /// `!=`
@@ -189,7 +189,7 @@ pub enum Comparison {
 
 /// Where an accessor's offset counts from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Layer {
+pub(super) enum Layer {
     /// The link layer header.
     Link,
     /// The header of what this Ethertype names.
@@ -203,7 +203,7 @@ pub enum Layer {
 
 /// A number computed from the packet: 32 bits, unsigned, wrapping.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Arithmetic {
+pub(super) enum Arithmetic {
     /// A constant.
     Number(u32),
     /// The packet's length on the wire, in bytes.
@@ -232,7 +232,7 @@ pub enum Arithmetic {
 
 /// An arithmetic operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Operator {
+pub(super) enum Operator {
     /// `+`
     Add,
     /// `-`
@@ -258,7 +258,7 @@ pub enum Operator {
 impl Operator {
     /// The result, or none for a division by zero.
     #[must_use]
-    pub fn apply(self, left: u32, right: u32) -> Option<u32> {
+    pub(super) fn apply(self, left: u32, right: u32) -> Option<u32> {
         Some(match self {
             Self::Add => left.wrapping_add(right),
             Self::Subtract => left.wrapping_sub(right),

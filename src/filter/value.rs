@@ -72,10 +72,6 @@ impl Values {
         self.values.get(id.index()).copied().unwrap_or(Value::Constant(0))
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.values.len()
-    }
-
     pub(super) fn constant(&mut self, number: u32) -> ValueId {
         self.intern(Value::Constant(number))
     }

@@ -1,10 +1,10 @@
 //! The words that look into an encapsulation: each tests for it and moves on to what is inside.
 
 use super::{Lowering, MOST_VIEWS, Result, Span};
-use crate::filter::layout::{Link, Place, View};
+use crate::filter::layout::{self, Link, Place, View};
 use crate::filter::names;
 use crate::filter::tree::{Operator, Primitive};
-use crate::filter::value::{Logic, Value};
+use crate::filter::value::{Comparison, Logic, Value};
 
 impl Lowering<'_> {
     pub(super) fn encapsulation(&mut self, primitive: &Primitive, span: Span) -> Result<Logic> {
@@ -22,6 +22,64 @@ impl Lowering<'_> {
             Primitive::Vxlan(network) => self.tunnel(names::VXLAN_PORT, *network, span),
             _ => Ok(Logic::Constant(false)),
         }
+    }
+
+    /// True for every frame that a deep filter finds more in than a plain one: encapsulated or
+    /// fragmented ones. No load of it can fail, so that it decides nothing else.
+    pub(in crate::filter) fn encapsulated(&mut self) -> Logic {
+        let view = View::new(self.loader.link_type);
+        let at = view.network;
+        let mut found = Vec::new();
+        for number in [
+            names::VLANS.as_slice(),
+            &[names::MPLS, names::MPLS_UPSTREAM, names::PPPOE_SESSION],
+        ]
+        .concat()
+        {
+            found.push(self.loader.carries(&view, number));
+        }
+        let carried = Logic::any(found);
+        let layer2 = Logic::all([self.holds(at), carried]);
+
+        let ip = self.loader.carries(&view, names::IPV4);
+        let field = self.loader.load(at.plus(6), 2);
+        // More fragments, or an offset.
+        let fragment = self.bit_set(field, 0x3fff);
+        let inside = self.one_of(at.plus(9), &[4, 41, 47, 137]);
+        let udp = self.loader.equals(at.plus(9), 1, names::UDP.into());
+        let tunnel = match self.loader.after_ipv4(at) {
+            Some(header) => self.tunnel_port(header),
+            None => Logic::Constant(true),
+        };
+        let more = Logic::any([fragment, inside, Logic::all([udp, tunnel])]);
+        let ipv4 = Logic::all([self.holds(at.plus(20)), ip, more]);
+
+        let ip6 = self.loader.carries(&view, names::IPV6);
+        let inside = self.one_of(at.plus(6), &[4, 41, 47, 137, 0, 43, 44, 60]);
+        let udp = self.loader.equals(at.plus(6), 1, names::UDP.into());
+        let tunnel = self.tunnel_port(at.plus(40));
+        let more = Logic::any([inside, Logic::all([udp, tunnel])]);
+        let ipv6 = Logic::all([self.holds(at.plus(7)), ip6, more]);
+        Logic::any([layer2, ipv4, ipv6])
+    }
+
+    /// The frame is long enough to reach up to `end`.
+    fn holds(&mut self, end: Place) -> Logic {
+        let length = self.loader.length();
+        let values = &mut *self.loader.values;
+        let offset = values.constant(end.offset);
+        let end = match end.base {
+            None => offset,
+            Some(base) => values.binary(Operator::Add, base, offset),
+        };
+        layout::test(values, Comparison::GreaterEqual, length, end)
+    }
+
+    /// The UDP header at `header` is there and goes to a tunnel's port.
+    fn tunnel_port(&mut self, header: Place) -> Logic {
+        let vxlan = self.loader.equals(header.plus(2), 2, names::VXLAN_PORT.into());
+        let geneve = self.loader.equals(header.plus(2), 2, names::GENEVE_PORT.into());
+        Logic::all([self.holds(header.plus(4)), Logic::any([vxlan, geneve])])
     }
 
     /// Tests each view and replaces it by what it holds.
