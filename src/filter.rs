@@ -19,6 +19,7 @@ mod bpf;
 mod deep;
 mod emit;
 mod evaluate;
+mod explain;
 mod fault;
 mod graph;
 mod layout;
@@ -37,6 +38,7 @@ use std::sync::Arc;
 
 pub use bpf::{Instruction, Invalid, LONGEST_KERNEL_PROGRAM, Listing, Notation, validate};
 pub use deep::Fragments;
+pub use explain::Explanation;
 pub use fault::{CompileError, Span, SyntaxError};
 pub use machine::Machine;
 
@@ -145,6 +147,12 @@ impl Expression {
         Ok(Self { text, tree })
     }
 
+    /// What it looks for, in words.
+    #[must_use]
+    pub fn explain(&self) -> Explanation<'_> {
+        Explanation(self)
+    }
+
     /// The text it was parsed from.
     #[must_use]
     pub fn text(&self) -> &str {
@@ -190,27 +198,41 @@ impl Filter {
             (program, exact) = (vec![accepting(options)], false);
         }
         let saved = if live && tree.is_some() {
-            compiled(text, tree.as_ref(), &Options { target: Target::File, ..*options })
+            compiled(
+                text,
+                tree.as_ref(),
+                &Options {
+                    target: Target::File,
+                    ..*options
+                },
+            )
         } else {
             Ok((program.clone(), exact))
         };
         let user = match (saved, tree) {
             (Ok((program, true)), _) => {
-                let machine = Machine::new(&program).map_err(|invalid| {
-                    whole(text, format!("the program is invalid: {invalid}"))
-                })?;
+                let machine = Machine::new(&program)
+                    .map_err(|invalid| whole(text, format!("the program is invalid: {invalid}")))?;
                 User::Machine(Arc::new(machine))
             }
             (Ok((_, false)), Some(tree)) => {
-                let (link_type, netmask, deep) =
-                    (options.link_type, options.netmask, options.deep);
-                User::Tree(Arc::new(Evaluator { tree, link_type, netmask, deep }))
+                let (link_type, netmask, deep) = (options.link_type, options.netmask, options.deep);
+                User::Tree(Arc::new(Evaluator {
+                    tree,
+                    link_type,
+                    netmask,
+                    deep,
+                }))
             }
             (Err(_), _) if exact => User::Judged,
             (Err(error), _) => return Err(error),
             (Ok((_, false)), None) => User::Judged,
         };
-        Ok(Self { program: program.into(), exact, user })
+        Ok(Self {
+            program: program.into(),
+            exact,
+            user,
+        })
     }
 
     /// True when the frame matches, whatever the program lets pass. The frame must be of the link
@@ -239,23 +261,48 @@ impl Filter {
     /// True when no frame of this link type can match.
     #[must_use]
     pub fn never_matches(&self) -> bool {
-        matches!(*self.program, [Instruction { code: 0x06, k: 0, .. }])
+        matches!(
+            *self.program,
+            [Instruction {
+                code: 0x06,
+                k: 0,
+                ..
+            }]
+        )
     }
 
     /// True when every frame matches.
     #[must_use]
     pub fn accepts_all(&self) -> bool {
-        matches!(*self.program, [Instruction { code: 0x06, k: 1.., .. }])
+        matches!(
+            *self.program,
+            [Instruction {
+                code: 0x06,
+                k: 1..,
+                ..
+            }]
+        )
     }
 }
 
 fn whole(text: &Arc<str>, message: impl Into<String>) -> CompileError {
-    CompileError(Fault::new(text, Span { start: 0, end: text.len() }, message))
+    CompileError(Fault::new(
+        text,
+        Span {
+            start: 0,
+            end: text.len(),
+        },
+        message,
+    ))
 }
 
 /// The instruction that accepts a frame.
 fn accepting(options: &Options<'_>) -> Instruction {
-    let bytes = if options.snaplen == 0 { WHOLE_FRAME } else { options.snaplen };
+    let bytes = if options.snaplen == 0 {
+        WHOLE_FRAME
+    } else {
+        options.snaplen
+    };
     Instruction::new(0x06, bytes)
 }
 
@@ -268,10 +315,16 @@ fn compiled(
     let mut values = Values::default();
     let mut exact = true;
     let mut lowered = |values: &mut Values, source: Source| -> Result<Logic, CompileError> {
-        let Some(tree) = tree else { return Ok(Logic::Constant(true)) };
+        let Some(tree) = tree else {
+            return Ok(Logic::Constant(true));
+        };
         let mut lowering = Lowering {
             text,
-            loader: Loader { values, source, link_type: options.link_type },
+            loader: Loader {
+                values,
+                source,
+                link_type: options.link_type,
+            },
             views: vec![View::new(options.link_type)],
             positive: true,
             exact: true,
@@ -303,8 +356,16 @@ fn compiled(
         if other != entry {
             let left = values.intern(Value::Ancillary(Ancillary::VlanTagPresent));
             let right = values.constant(1);
-            let test = Test { comparison: Comparison::Equal, left, right };
-            entry = graph.intern(Node { test, yes: other, no: entry });
+            let test = Test {
+                comparison: Comparison::Equal,
+                left,
+                right,
+            };
+            entry = graph.intern(Node {
+                test,
+                yes: other,
+                no: entry,
+            });
             let tag = values.intern(Value::Ancillary(Ancillary::VlanProtocol));
             facts.assume(tag, &[0x8100, 0x88a8]);
         }

@@ -24,7 +24,11 @@ fn arithmetic() -> impl Strategy<Value = String> {
     let layer = prop::sample::select(vec![
         "link", "ip", "ip6", "arp", "tcp", "udp", "icmp", "icmp6", "igmp", "sctp",
     ]);
-    let load = (layer, 0_u32..24, prop::sample::select(vec!["", ":1", ":2", ":4"]))
+    let load = (
+        layer,
+        0_u32..24,
+        prop::sample::select(vec!["", ":1", ":2", ":4"]),
+    )
         .prop_map(|(layer, offset, size)| format!("{layer}[{offset}{size}]"));
     let leaf = prop_oneof![
         3 => load,
@@ -35,11 +39,20 @@ fn arithmetic() -> impl Strategy<Value = String> {
         let operator = prop::sample::select(vec!["+", "-", "*", "&", "|", "^"]);
         prop_oneof![
             (inner.clone(), operator, inner.clone()).prop_map(|(a, o, b)| format!("({a} {o} {b})")),
-            (inner.clone(), prop::sample::select(vec!["<<", ">>"]), 0_u32..32)
+            (
+                inner.clone(),
+                prop::sample::select(vec!["<<", ">>"]),
+                0_u32..32
+            )
                 .prop_map(|(a, o, b)| format!("({a} {o} {b})")),
-            (inner.clone(), prop::sample::select(vec!["/", "%", "<<", ">>"]), inner.clone())
+            (
+                inner.clone(),
+                prop::sample::select(vec!["/", "%", "<<", ">>"]),
+                inner.clone()
+            )
                 .prop_filter("constant operands may be refused", |(_, _, b)| {
-                    !b.chars().all(|c| c.is_ascii_digit() || "()+-*&|^<>/% ".contains(c))
+                    !b.chars()
+                        .all(|c| c.is_ascii_digit() || "()+-*&|^<>/% ".contains(c))
                 })
                 .prop_map(|(a, o, b)| format!("({a} {o} {b})")),
             inner.clone().prop_map(|a| format!("(-{a})")),
@@ -53,10 +66,37 @@ fn primitive(encapsulation: bool) -> impl Strategy<Value = String> {
     let direction =
         || prop::sample::select(vec!["", "src ", "dst ", "src or dst ", "src and dst "]);
     let words = prop::sample::select(vec![
-        "ip", "ip6", "arp", "rarp", "tcp", "udp", "icmp", "icmp6", "sctp", "igmp", "esp",
-        "ip multicast", "ip6 multicast", "ip broadcast", "inbound", "outbound", "iso", "stp",
-        "ipx", "atalk", "aarp", "clnp", "llc", "ip proto 4", "proto 44", "ip6 proto 6",
-        "ether proto 0x8100", "ether proto 0x0800", "protochain 6", "ip6 protochain 17", "pppoed",
+        "ip",
+        "ip6",
+        "arp",
+        "rarp",
+        "tcp",
+        "udp",
+        "icmp",
+        "icmp6",
+        "sctp",
+        "igmp",
+        "esp",
+        "ip multicast",
+        "ip6 multicast",
+        "ip broadcast",
+        "inbound",
+        "outbound",
+        "iso",
+        "stp",
+        "ipx",
+        "atalk",
+        "aarp",
+        "clnp",
+        "llc",
+        "ip proto 4",
+        "proto 44",
+        "ip6 proto 6",
+        "ether proto 0x8100",
+        "ether proto 0x0800",
+        "protochain 6",
+        "ip6 protochain 17",
+        "pppoed",
     ]);
     let inward = if encapsulation {
         vec![
@@ -114,16 +154,24 @@ fn packet() -> impl Strategy<Value = (u16, Vec<u8>)> {
         });
     let protocol = prop::sample::select(vec![1_u8, 2, 4, 6, 17, 17, 41, 44, 47, 51, 58, 132]);
     let fragment = prop::sample::select(vec![0_u16, 0, 0, 0x2000, 0x4000, 0x0001, 0x2003]);
-    let ipv4 = (protocol.clone(), fragment, 4_u8..8, 0_u8..4, 0_u8..4, payload.clone()).prop_map(
-        |(protocol, fragment, words, source, destination, payload)| {
-            let mut bytes = vec![0x40 | words, 0, 0, 100, 0, 7];
-            bytes.extend(fragment.to_be_bytes());
-            bytes.extend([64, protocol, 0, 0, 10, 0, 0, source, 10, 0, 0, destination]);
-            bytes.resize(usize::from(words.max(5)) * 4, 0);
-            bytes.extend(payload);
-            (0x0800, bytes)
-        },
-    );
+    let ipv4 = (
+        protocol.clone(),
+        fragment,
+        4_u8..8,
+        0_u8..4,
+        0_u8..4,
+        payload.clone(),
+    )
+        .prop_map(
+            |(protocol, fragment, words, source, destination, payload)| {
+                let mut bytes = vec![0x40 | words, 0, 0, 100, 0, 7];
+                bytes.extend(fragment.to_be_bytes());
+                bytes.extend([64, protocol, 0, 0, 10, 0, 0, source, 10, 0, 0, destination]);
+                bytes.resize(usize::from(words.max(5)) * 4, 0);
+                bytes.extend(payload);
+                (0x0800, bytes)
+            },
+        );
     let ipv6 = (protocol, 0_u8..3, 0_u8..3, payload).prop_map(
         |(protocol, source, destination, payload)| {
             let mut bytes = vec![0x60, 0, 0, 0, 0, 50, protocol, 64];
@@ -134,15 +182,20 @@ fn packet() -> impl Strategy<Value = (u16, Vec<u8>)> {
             (0x86dd, bytes)
         },
     );
-    let arp = (prop::sample::select(vec![0x0806_u16, 0x8035]), 0_u8..4, 0_u8..4).prop_map(
-        |(kind, source, destination)| {
+    let arp = (
+        prop::sample::select(vec![0x0806_u16, 0x8035]),
+        0_u8..4,
+        0_u8..4,
+    )
+        .prop_map(|(kind, source, destination)| {
             let mut bytes = vec![0, 1, 8, 0, 6, 4, 0, 1, 2, 2, 2, 2, 2, 2];
             bytes.extend([10, 0, 0, source, 3, 3, 3, 3, 3, 3, 10, 0, 0, destination]);
             (kind, bytes)
-        },
-    );
+        });
     let llc = prop::collection::vec(
-        prop::sample::select(vec![0_u8, 3, 7, 8, 0x42, 0x81, 0x9b, 0xaa, 0xe0, 0xf0, 0xfe, 0xff]),
+        prop::sample::select(vec![
+            0_u8, 3, 7, 8, 0x42, 0x81, 0x9b, 0xaa, 0xe0, 0xf0, 0xfe, 0xff,
+        ]),
         3..20,
     )
     .prop_map(|bytes| (60, bytes));
@@ -173,7 +226,9 @@ fn wrapped() -> impl Strategy<Value = (u16, Vec<u8>)> {
                 _ => {
                     // VXLAN or Geneve over UDP over IPv4.
                     let port: u16 = if wrap == 4 { 4789 } else { 6081 };
-                    outer.extend([0x45, 0, 0, 99, 0, 1, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2]);
+                    outer.extend([
+                        0x45, 0, 0, 99, 0, 1, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2,
+                    ]);
                     outer.extend([0, 79]);
                     outer.extend(port.to_be_bytes());
                     outer.extend([0, 70, 0, 0]);
@@ -220,7 +275,9 @@ fn frame() -> impl Strategy<Value = (LinkType, Vec<u8>)> {
                 vec![0, way, 0, 1, 0, 6, 1, 2, 3, 4, 5, 6, 0, 0, kind[0], kind[1]]
             }
             LinkType::LINUX_SLL2 => {
-                vec![kind[0], kind[1], 0, 0, 0, 0, 0, way, 0, 1, way, 6, 1, 2, 3, 4, 5, 6, 0, 0]
+                vec![
+                    kind[0], kind[1], 0, 0, 0, 0, 0, way, 0, 1, way, 6, 1, 2, 3, 4, 5, 6, 0, 0,
+                ]
             }
             LinkType::NULL => vec![if kind[0] == 8 { 2 } else { 30 }, 0, 0, 0],
             LinkType::LOOP => vec![0, 0, 0, if kind[0] == 8 { 2 } else { 24 }],
@@ -242,21 +299,44 @@ fn as_frame(link_type: LinkType, bytes: &[u8]) -> Frame<'_> {
         wire_len: bytes.len() as u32,
         bytes,
         interface: None,
-        direction: Some(if bytes.len() % 2 == 0 { Direction::In } else { Direction::Out }),
+        direction: Some(if bytes.len() % 2 == 0 {
+            Direction::In
+        } else {
+            Direction::Out
+        }),
         offload: Offload::default(),
         comments: &[],
     }
 }
 
 /// The filter and the evaluator of an expression, where the link type allows it.
-fn both(text: &str, link_type: LinkType, target: Target, deep: bool) -> Option<(Filter, Evaluator)> {
+fn both(
+    text: &str,
+    link_type: LinkType,
+    target: Target,
+    deep: bool,
+) -> Option<(Filter, Evaluator)> {
     let expression = Expression::parse(text).map_err(|e| format!("{e}")).unwrap();
-    let options =
-        Options { deep, target, link_type, snaplen: 0, netmask: Some(0xffff_fffc), resolve: &NoNames };
+    let options = Options {
+        deep,
+        target,
+        link_type,
+        snaplen: 0,
+        netmask: Some(0xffff_fffc),
+        resolve: &NoNames,
+    };
     let filter = Filter::compile(&expression, &options).ok()?;
     let tree = expression.tree.as_ref().unwrap();
     let tree = resolve::resolved(tree, &expression.text, &NoNames).unwrap();
-    Some((filter, Evaluator { tree, link_type, netmask: options.netmask, deep }))
+    Some((
+        filter,
+        Evaluator {
+            tree,
+            link_type,
+            netmask: options.netmask,
+            deep,
+        },
+    ))
 }
 
 /// What a kernel knows of a frame beside what its filter can load.
@@ -273,8 +353,14 @@ struct Kernel<'a> {
 fn kernel_runs(program: &[Instruction], kernel: &Kernel<'_>) -> u32 {
     let (mut a, mut x, mut at, mut memory) = (0_u32, 0_u32, 0_usize, [0_u32; 16]);
     let load = |at: u64, size: u64| -> Option<u32> {
-        let field = kernel.bytes.get(usize::try_from(at).ok()?..usize::try_from(at + size).ok()?)?;
-        Some(field.iter().fold(0, |sum, byte| sum << 8 | u32::from(*byte)))
+        let field = kernel
+            .bytes
+            .get(usize::try_from(at).ok()?..usize::try_from(at + size).ok()?)?;
+        Some(
+            field
+                .iter()
+                .fold(0, |sum, byte| sum << 8 | u32::from(*byte)),
+        )
     };
     loop {
         let i = program[at];
@@ -307,7 +393,9 @@ fn kernel_runs(program: &[Instruction], kernel: &Kernel<'_>) -> u32 {
                 code::MEM => x = memory[i.k as usize],
                 code::LEN => x = kernel.bytes.len() as u32,
                 code::MSH => {
-                    let Some(byte) = load(i.k.into(), 1) else { return 0 };
+                    let Some(byte) = load(i.k.into(), 1) else {
+                        return 0;
+                    };
                     x = 4 * (byte & 15);
                 }
                 _ => x = i.k,
@@ -352,7 +440,11 @@ fn kernel_runs(program: &[Instruction], kernel: &Kernel<'_>) -> u32 {
 
 /// What the kernel makes of a frame that is saved as `bytes`.
 fn seen_by_kernel(link_type: LinkType, bytes: &[u8]) -> Option<(Target, Vec<u8>, Kernel<'static>)> {
-    let half = |at: usize| bytes.get(at..at + 2).map(|b| u32::from(b[0]) << 8 | u32::from(b[1]));
+    let half = |at: usize| {
+        bytes
+            .get(at..at + 2)
+            .map(|b| u32::from(b[0]) << 8 | u32::from(b[1]))
+    };
     let mut kernel = Kernel {
         bytes: &[],
         protocol: 0,

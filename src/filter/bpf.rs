@@ -24,7 +24,12 @@ pub struct Instruction {
 impl Instruction {
     /// An instruction that does not branch.
     pub(super) const fn new(code: u16, k: u32) -> Self {
-        Self { code, jump_true: 0, jump_false: 0, k }
+        Self {
+            code,
+            jump_true: 0,
+            jump_false: 0,
+            k,
+        }
     }
 }
 
@@ -105,7 +110,12 @@ pub fn validate(program: &[Instruction]) -> Result<(), Invalid> {
     use code::{ALU, JMP, LD, LDX, MISC, RET, ST, STX};
     for (at, instruction) in program.iter().enumerate() {
         let wrong = |why| Err(Invalid { at, why });
-        let Instruction { code, jump_true, jump_false, k } = *instruction;
+        let Instruction {
+            code,
+            jump_true,
+            jump_false,
+            k,
+        } = *instruction;
         let left = program.len() - at - 1;
         match code & 0x07 {
             LD | LDX if !is_load(code) => return wrong("no such load"),
@@ -146,7 +156,10 @@ pub fn validate(program: &[Instruction]) -> Result<(), Invalid> {
     }
     match program.last() {
         Some(last) if last.code & 0x07 == RET => Ok(()),
-        _ => Err(Invalid { at: program.len().saturating_sub(1), why: "no return at the end" }),
+        _ => Err(Invalid {
+            at: program.len().saturating_sub(1),
+            why: "no return at the end",
+        }),
     }
 }
 
@@ -200,13 +213,25 @@ impl fmt::Display for Listing<'_> {
                 }
             }
             Notation::C => {
-                for Instruction { code, jump_true, jump_false, k } in self.program {
+                for Instruction {
+                    code,
+                    jump_true,
+                    jump_false,
+                    k,
+                } in self.program
+                {
                     writeln!(f, "{{ {code:#x}, {jump_true}, {jump_false}, {k:#010x} }},")?;
                 }
             }
             Notation::Decimal => {
                 writeln!(f, "{}", self.program.len())?;
-                for Instruction { code, jump_true, jump_false, k } in self.program {
+                for Instruction {
+                    code,
+                    jump_true,
+                    jump_false,
+                    k,
+                } in self.program
+                {
                     writeln!(f, "{code} {jump_true} {jump_false} {k}")?;
                 }
             }
@@ -216,29 +241,46 @@ impl fmt::Display for Listing<'_> {
 }
 
 fn assembly(f: &mut fmt::Formatter<'_>, at: usize, instruction: Instruction) -> fmt::Result {
-    let Instruction { code, jump_true, jump_false, k } = instruction;
+    let Instruction {
+        code,
+        jump_true,
+        jump_false,
+        k,
+    } = instruction;
     let (name, operand) = mnemonic(code, k, at);
     if code & 0x07 == code::JMP && code != code::JMP | code::JA {
         let to_true = at + 1 + usize::from(jump_true);
         let to_false = at + 1 + usize::from(jump_false);
-        return writeln!(f, "({at:03}) {name:<8} {operand:<16} jt {to_true}\tjf {to_false}");
+        return writeln!(
+            f,
+            "({at:03}) {name:<8} {operand:<16} jt {to_true}\tjf {to_false}"
+        );
     }
     writeln!(f, "({at:03}) {name:<8} {operand}")
 }
 
 fn mnemonic(code: u16, k: u32, at: usize) -> (&'static str, String) {
-    use code::{ABS, ALU, B, H, IMM, IND, JA, JMP, LD, LDX, LEN, MEM, MISC, MSH, RET, ST, STX, TAX};
+    use code::{
+        ABS, ALU, B, H, IMM, IND, JA, JMP, LD, LDX, LEN, MEM, MISC, MSH, RET, ST, STX, TAX,
+    };
     let size = match code & 0x18 {
         H => "ldh",
         B => "ldb",
         _ => "ld",
     };
     let hex = format!("#{k:#x}");
-    let k_or_x = if code & code::X == 0 { hex.clone() } else { "x".to_owned() };
+    let k_or_x = if code & code::X == 0 {
+        hex.clone()
+    } else {
+        "x".to_owned()
+    };
     match code & 0x07 {
         LD => match code & 0xe0 {
             IMM => ("ld", hex),
-            ABS => (size, ancillary(k).map_or_else(|| format!("[{k}]"), |name| format!("[{name}]"))),
+            ABS => (
+                size,
+                ancillary(k).map_or_else(|| format!("[{k}]"), |name| format!("[{name}]")),
+            ),
             IND => (size, format!("[x + {k}]")),
             MEM => ("ld", format!("M[{k}]")),
             LEN => ("ld", "#pktlen".to_owned()),
@@ -254,7 +296,11 @@ fn mnemonic(code: u16, k: u32, at: usize) -> (&'static str, String) {
         ST => ("st", format!("M[{k}]")),
         STX => ("stx", format!("M[{k}]")),
         ALU => {
-            let shift = if code & code::X == 0 { format!("#{k}") } else { "x".to_owned() };
+            let shift = if code & code::X == 0 {
+                format!("#{k}")
+            } else {
+                "x".to_owned()
+            };
             match code & 0xf0 {
                 code::ADD => ("add", shift),
                 code::SUB => ("sub", shift),
@@ -311,14 +357,25 @@ mod tests {
 
     const PROGRAM: [Instruction; 4] = [
         Instruction::new(0x28, 12),
-        Instruction { code: 0x15, jump_true: 0, jump_false: 1, k: 0x800 },
+        Instruction {
+            code: 0x15,
+            jump_true: 0,
+            jump_false: 1,
+            k: 0x800,
+        },
         Instruction::new(0x06, 262_144),
         Instruction::new(0x06, 0),
     ];
 
     #[test]
     fn the_three_notations() {
-        let listing = |notation| Listing { program: &PROGRAM, notation }.to_string();
+        let listing = |notation| {
+            Listing {
+                program: &PROGRAM,
+                notation,
+            }
+            .to_string()
+        };
         assert_eq!(
             listing(Notation::Assembly),
             "(000) ldh      [12]\n\
@@ -333,7 +390,10 @@ mod tests {
              { 0x6, 0, 0, 0x00040000 },\n\
              { 0x6, 0, 0, 0x00000000 },\n"
         );
-        assert_eq!(listing(Notation::Decimal), "4\n40 0 0 12\n21 0 1 2048\n6 0 0 262144\n6 0 0 0\n");
+        assert_eq!(
+            listing(Notation::Decimal),
+            "4\n40 0 0 12\n21 0 1 2048\n6 0 0 262144\n6 0 0 0\n"
+        );
     }
 
     #[test]
@@ -343,7 +403,15 @@ mod tests {
         for broken in [
             vec![],
             vec![Instruction::new(0x28, 12)],
-            vec![Instruction { code: 0x15, jump_true: 1, jump_false: 0, k: 0 }, ret],
+            vec![
+                Instruction {
+                    code: 0x15,
+                    jump_true: 1,
+                    jump_false: 0,
+                    k: 0,
+                },
+                ret,
+            ],
             vec![Instruction::new(0x05, 1), ret],
             vec![Instruction::new(0x05, u32::MAX), ret],
             vec![Instruction::new(0x02, 16), ret],

@@ -64,7 +64,11 @@ impl Layers {
     /// The outermost layer alone.
     pub(super) fn new(link_type: LinkType) -> Self {
         let views = Views::of(View::outermost(link_type));
-        Self { views, tags: [Tag::Vlan(0); MOST_TAGS], tag_count: 0 }
+        Self {
+            views,
+            tags: [Tag::Vlan(0); MOST_TAGS],
+            tag_count: 0,
+        }
     }
 
     pub(super) fn views(&self) -> &Views {
@@ -77,10 +81,11 @@ impl Layers {
 
     /// Adds the layers inside the outermost one.
     pub(super) fn descend(&mut self, bytes: &[u8]) {
-        let Some(outer) = self.views.all().first().copied() else { return };
-        let mut next = protocol(bytes, &outer).and_then(|number| {
-            self.inside(bytes, number, outer.network)
-        });
+        let Some(outer) = self.views.all().first().copied() else {
+            return;
+        };
+        let mut next =
+            protocol(bytes, &outer).and_then(|number| self.inside(bytes, number, outer.network));
         while let Some(step) = next {
             next = self.step(bytes, step);
         }
@@ -90,7 +95,13 @@ impl Layers {
         match step {
             Next::Type(number, at) => {
                 let link = Link::Known(number);
-                self.views.push(View { link, network: at, ..self.nearest() }).then_some(())?;
+                self.views
+                    .push(View {
+                        link,
+                        network: at,
+                        ..self.nearest()
+                    })
+                    .then_some(())?;
                 self.inside(bytes, number, at)
             }
             Next::Ethernet(header) => {
@@ -220,7 +231,10 @@ fn gre(bytes: &[u8], at: usize) -> Option<Next> {
     if flags & 0x4007 != 0 {
         return None;
     }
-    let optional = [0x8000, 0x2000, 0x1000].iter().filter(|&bit| flags & bit != 0).count();
+    let optional = [0x8000, 0x2000, 0x1000]
+        .iter()
+        .filter(|&bit| flags & bit != 0)
+        .count();
     let inside = at + 4 + 4 * optional;
     Some(match half(bytes, at + 2)? {
         names::BRIDGED => Next::Ethernet(inside),
@@ -235,16 +249,20 @@ fn protocol(bytes: &[u8], view: &View) -> Option<u32> {
         Link::Ppp(field) => Some(ethertype(half(bytes, field)?)),
         Link::HostFamily | Link::NetworkFamily => {
             let found = word(bytes, 0)?;
-            let swapped = if view.link == Link::HostFamily { found.swap_bytes() } else { found };
-            [IPV4, IPV6].into_iter().find(|&number| family(number, found) || family(number, swapped))
+            let swapped = if view.link == Link::HostFamily {
+                found.swap_bytes()
+            } else {
+                found
+            };
+            [IPV4, IPV6]
+                .into_iter()
+                .find(|&number| family(number, found) || family(number, swapped))
         }
-        Link::Version | Link::Mpls => {
-            match byte(bytes, view.network)? >> 4 {
-                4 => Some(IPV4),
-                6 => Some(IPV6),
-                _ => None,
-            }
-        }
+        Link::Version | Link::Mpls => match byte(bytes, view.network)? >> 4 {
+            4 => Some(IPV4),
+            6 => Some(IPV6),
+            _ => None,
+        },
         Link::Known(number) => Some(number),
         Link::Opaque => None,
     }
@@ -263,7 +281,10 @@ pub(super) fn ppp_number(number: u32) -> u32 {
         (names::LLC_STP, 0x31),
         (0x6003, 0x27),
     ];
-    NUMBERS.iter().find(|(named, _)| *named == number).map_or(number, |&(_, ppp)| ppp)
+    NUMBERS
+        .iter()
+        .find(|(named, _)| *named == number)
+        .map_or(number, |&(_, ppp)| ppp)
 }
 
 /// The Ethertype of what a PPP protocol number names, for what can be entered.
@@ -303,7 +324,11 @@ pub(super) fn fragment(bytes: &[u8], at: usize) -> Option<Fragment> {
         identification: half(bytes, at + 4)?,
         protocol: byte(bytes, at + 9)?,
     };
-    Some(Fragment { offset: field & 0x1fff, more: field & 0x2000 != 0, key })
+    Some(Fragment {
+        offset: field & 0x1fff,
+        more: field & 0x2000 != 0,
+        key,
+    })
 }
 
 /// Remembers the ports of datagrams whose first fragment has been seen, so that a deep filter's
@@ -329,13 +354,19 @@ impl Fragments {
 
     /// As [`Filter::matches`], with later fragments of known datagrams judged by their ports.
     pub fn matches(&mut self, filter: &Filter, frame: &Frame<'_>) -> bool {
-        let User::Tree(evaluator) = &filter.user else { return filter.matches(frame) };
+        let User::Tree(evaluator) = &filter.user else {
+            return filter.matches(frame);
+        };
         if !evaluator.deep {
             return filter.matches(frame);
         }
         let mut layers = Layers::new(evaluator.link_type);
         layers.descend(frame.bytes);
-        let ports = layers.views().all().iter().find_map(|view| self.ports(frame.bytes, view));
+        let ports = layers
+            .views()
+            .all()
+            .iter()
+            .find_map(|view| self.ports(frame.bytes, view));
         evaluator.evaluate(frame, ports) == Some(true)
     }
 

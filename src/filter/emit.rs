@@ -31,7 +31,10 @@ pub(super) fn program(
     for &id in &order {
         let Some(node) = graph.node(id) else { continue };
         let at = id.0 as usize;
-        emitter.state = arriving.get_mut(at).and_then(Option::take).unwrap_or_default();
+        emitter.state = arriving
+            .get_mut(at)
+            .and_then(Option::take)
+            .unwrap_or_default();
         if let Some(start) = starts.get_mut(at) {
             *start = emitter.lines.len();
         }
@@ -66,7 +69,12 @@ fn shared_bases(values: &Values, graph: &Graph, order: &[NodeId]) -> Vec<ValueId
         }
     }
     for load in loads {
-        let Value::Load { base: Some(base), .. } = values.get(load) else { continue };
+        let Value::Load {
+            base: Some(base), ..
+        } = values.get(load)
+        else {
+            continue;
+        };
         if !matches!(values.get(base), Value::Binary { .. }) {
             continue;
         }
@@ -76,7 +84,10 @@ fn shared_bases(values: &Values, graph: &Graph, order: &[NodeId]) -> Vec<ValueId
         }
     }
     uses.retain(|&(_, count)| count > 1);
-    uses.into_iter().map(|(base, _)| base).take(KEPT as usize).collect()
+    uses.into_iter()
+        .map(|(base, _)| base)
+        .take(KEPT as usize)
+        .collect()
 }
 
 /// What the registers and the memory hold, whichever way led here.
@@ -100,7 +111,12 @@ impl Registers {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Line {
     Plain(Instruction),
-    Branch { code: u16, k: u32, yes: NodeId, no: NodeId },
+    Branch {
+        code: u16,
+        k: u32,
+        yes: NodeId,
+        no: NodeId,
+    },
 }
 
 struct Emitter<'a> {
@@ -125,10 +141,20 @@ impl Emitter<'_> {
         };
         let branch = if let Some(k) = self.values.as_constant(test.right) {
             self.into_a(test.left)?;
-            Line::Branch { code: code::JMP | jump | code::K, k, yes, no }
+            Line::Branch {
+                code: code::JMP | jump | code::K,
+                k,
+                yes,
+                no,
+            }
         } else {
             self.into_both(test.left, test.right)?;
-            Line::Branch { code: code::JMP | jump | code::X, k: 0, yes, no }
+            Line::Branch {
+                code: code::JMP | jump | code::X,
+                k: 0,
+                yes,
+                no,
+            }
         };
         self.lines.push(branch);
         Some(())
@@ -143,7 +169,9 @@ impl Emitter<'_> {
 
     /// Puts the accumulator's value, just computed, into memory if it is one to keep.
     fn remember(&mut self, value: ValueId) {
-        let Some(at) = self.kept.iter().position(|&kept| kept == value) else { return };
+        let Some(at) = self.kept.iter().position(|&kept| kept == value) else {
+            return;
+        };
         if let Ok(at) = u32::try_from(at) {
             self.put(code::ST, at);
             self.state.memory |= 1 << at;
@@ -169,7 +197,9 @@ impl Emitter<'_> {
         match self.values.get(value) {
             Value::Constant(number) => self.put(code::LD | code::IMM, number),
             Value::Length => self.put(code::LD | code::LEN, 0),
-            Value::Ancillary(ancillary) => self.put(code::LD | code::W | code::ABS, ancillary.offset()),
+            Value::Ancillary(ancillary) => {
+                self.put(code::LD | code::W | code::ABS, ancillary.offset())
+            }
             Value::Load { size, base, offset } => {
                 let width = match size {
                     1 => code::B,
@@ -193,7 +223,11 @@ impl Emitter<'_> {
                 self.into_a(of)?;
                 self.put(code::ALU | code::NEG, 0);
             }
-            Value::Binary { operator, left, right } => {
+            Value::Binary {
+                operator,
+                left,
+                right,
+            } => {
                 let operation = code::ALU | operation(operator);
                 if let Some(k) = self.values.as_constant(right) {
                     self.into_a(left)?;
@@ -202,7 +236,11 @@ impl Emitter<'_> {
                     let swapped = commutes(operator)
                         && (self.state.x == Some(left) || self.state.a == Some(right))
                         && self.state.x != Some(right);
-                    let (left, right) = if swapped { (right, left) } else { (left, right) };
+                    let (left, right) = if swapped {
+                        (right, left)
+                    } else {
+                        (left, right)
+                    };
                     self.into_both(left, right)?;
                     self.put(operation | code::X, 0);
                 }
@@ -337,7 +375,9 @@ impl<'a> Blocks<'a> {
     /// registers hold what each tests already: a list of addresses is the same code for the source
     /// and the destination.
     fn merged(&self, slots: usize, entry: NodeId) -> (Vec<Line>, Vec<usize>, NodeId) {
-        let mut same: Vec<NodeId> = (0..slots).map(|id| NodeId(u32::try_from(id).unwrap_or(0))).collect();
+        let mut same: Vec<NodeId> = (0..slots)
+            .map(|id| NodeId(u32::try_from(id).unwrap_or(0)))
+            .collect();
         let mut seen: HashMap<Vec<Line>, NodeId> = HashMap::new();
         let mut kept: Vec<(NodeId, Vec<Line>)> = Vec::new();
         // Children stand after their parents, so from the end every target is settled.
@@ -347,9 +387,12 @@ impl<'a> Blocks<'a> {
                 .iter()
                 .map(|line| match *line {
                     Line::Plain(instruction) => Line::Plain(instruction),
-                    Line::Branch { code, k, yes, no } => {
-                        Line::Branch { code, k, yes: settled(yes), no: settled(no) }
-                    }
+                    Line::Branch { code, k, yes, no } => Line::Branch {
+                        code,
+                        k,
+                        yes: settled(yes),
+                        no: settled(no),
+                    },
                 })
                 .collect();
             match seen.get(&lines) {
@@ -402,7 +445,9 @@ fn linked(lines: &[Line], starts: &[usize], entry: NodeId, accept: u32) -> Vec<I
         let place = |id: NodeId| place(id, starts, &positions, ends.0, ends.1);
         let mut changed = false;
         for ((line, far), &position) in lines.iter().zip(&mut far).zip(&positions) {
-            let Line::Branch { yes, no, .. } = line else { continue };
+            let Line::Branch { yes, no, .. } = line else {
+                continue;
+            };
             for (id, far) in [(yes, &mut far.0), (no, &mut far.1)] {
                 if !*far && place(*id).saturating_sub(position + 1) > 255 {
                     *far = true;
@@ -422,11 +467,23 @@ fn linked(lines: &[Line], starts: &[usize], entry: NodeId, accept: u32) -> Vec<I
             Line::Branch { code, k, yes, no } => {
                 let near = |id: NodeId| place(id).saturating_sub(position + 1);
                 let jump_true = if far_yes { 0 } else { near(yes) };
-                let jump_false = if far_no { usize::from(far_yes) } else { near(no) };
+                let jump_false = if far_no {
+                    usize::from(far_yes)
+                } else {
+                    near(no)
+                };
                 let byte = |distance: usize| u8::try_from(distance).unwrap_or(u8::MAX);
                 let (jump_true, jump_false) = (byte(jump_true), byte(jump_false));
-                program.push(Instruction { code, jump_true, jump_false, k });
-                for (id, _) in [(yes, far_yes), (no, far_no)].into_iter().filter(|(_, far)| *far) {
+                program.push(Instruction {
+                    code,
+                    jump_true,
+                    jump_false,
+                    k,
+                });
+                for (id, _) in [(yes, far_yes), (no, far_no)]
+                    .into_iter()
+                    .filter(|(_, far)| *far)
+                {
                     let distance = place(id).saturating_sub(program.len() + 1);
                     program.push(match id {
                         ACCEPT => Instruction::new(code::RET | code::K, accept),

@@ -6,9 +6,7 @@
 
 use super::deep;
 use super::names::{self, IPV4, IPV6};
-use super::tree::{
-    Arithmetic, Comparison, Direction, Family, Layer, Node, Primitive, Version,
-};
+use super::tree::{Arithmetic, Comparison, Direction, Family, Layer, Node, Primitive, Version};
 use crate::wire::frame::{Direction as Way, Frame, LinkType};
 
 /// How a view's packet is announced; positions are offsets in the frame.
@@ -57,7 +55,13 @@ impl View {
             _ => (Link::Opaque, 0),
         };
         let ethernet = link_type == LinkType::ETHERNET;
-        Self { holds: Some(true), link, header: 0, ethernet, network }
+        Self {
+            holds: Some(true),
+            link,
+            header: 0,
+            ethernet,
+            network,
+        }
     }
 }
 
@@ -73,7 +77,10 @@ pub(super) struct Views {
 
 impl Views {
     pub(super) fn of(view: View) -> Self {
-        Self { views: [view; MOST_VIEWS], count: 1 }
+        Self {
+            views: [view; MOST_VIEWS],
+            count: 1,
+        }
     }
 
     pub(super) fn all(&self) -> &[View] {
@@ -124,7 +131,13 @@ impl Evaluator {
             layers.descend(frame.bytes);
         }
         let deep = self.deep.then(|| layers.tags());
-        let mut run = Run { evaluator: self, frame, ports, views: *layers.views(), deep };
+        let mut run = Run {
+            evaluator: self,
+            frame,
+            ports,
+            views: *layers.views(),
+            deep,
+        };
         run.node(&self.tree, true)
     }
 }
@@ -212,11 +225,13 @@ impl Run<'_, '_> {
     fn test(&self, primitive: &Primitive, view: &View) -> Option<bool> {
         let network = view.network;
         match primitive {
-            Primitive::Host { family, direction, networks } => {
+            Primitive::Host {
+                family,
+                direction,
+                networks,
+            } => {
                 let families: &[(u32, usize, usize)] = match family {
-                    Family::Any => {
-                        &[(IPV4, 12, 16), (names::ARP, 14, 24), (names::RARP, 14, 24)]
-                    }
+                    Family::Any => &[(IPV4, 12, 16), (names::ARP, 14, 24), (names::RARP, 14, 24)],
                     Family::Ip => &[(IPV4, 12, 16)],
                     Family::Arp => &[(names::ARP, 14, 24)],
                     Family::Rarp => &[(names::RARP, 14, 24)],
@@ -226,22 +241,36 @@ impl Run<'_, '_> {
                         return directed(*direction, |far| {
                             let at = network + if far { destination } else { source };
                             let found = self.word(at)?;
-                            Some(networks.iter().any(|(address, mask)| found & mask == *address))
+                            Some(
+                                networks
+                                    .iter()
+                                    .any(|(address, mask)| found & mask == *address),
+                            )
                         });
                     }
                 }
                 Some(false)
             }
-            Primitive::Host6 { direction, networks } => {
-                Some(self.carries(view, IPV6)?
+            Primitive::Host6 {
+                direction,
+                networks,
+            } => Some(
+                self.carries(view, IPV6)?
                     && directed(*direction, |far| {
                         self.in_net6(network + if far { 24 } else { 8 }, networks)
-                    })?)
-            }
-            Primitive::EtherHost { direction, addresses } => self.ether(view, *direction, addresses),
+                    })?,
+            ),
+            Primitive::EtherHost {
+                direction,
+                addresses,
+            } => self.ether(view, *direction, addresses),
             Primitive::EtherBroadcast => self.ether(view, Direction::Destination, &[[0xff; 6]]),
             Primitive::EtherMulticast => Some(view.ethernet && self.byte(view.header)? & 1 == 1),
-            Primitive::Port { transports, direction, ranges } => {
+            Primitive::Port {
+                transports,
+                direction,
+                ranges,
+            } => {
                 let Some((source, destination)) = self.ports(view, transports)? else {
                     return Some(false);
                 };
@@ -250,9 +279,11 @@ impl Run<'_, '_> {
                         (Some((_, port)), true) | (Some((port, _)), false) => u32::from(port),
                         (None, far) => self.half(if far { destination } else { source })?,
                     };
-                    Some(ranges.iter().any(|&(low, high)| {
-                        (u32::from(low)..=u32::from(high)).contains(&port)
-                    }))
+                    Some(
+                        ranges
+                            .iter()
+                            .any(|&(low, high)| (u32::from(low)..=u32::from(high)).contains(&port)),
+                    )
                 })
             }
             Primitive::LinkProtocol(number) => self.carries(view, *number),
@@ -263,9 +294,15 @@ impl Run<'_, '_> {
                 self.protocol_chain(view, *version, u32::from(*number))
             }
             Primitive::IsoProtocol(number) => {
-                let past = if matches!(view.link, Link::Ethernet(_) | Link::Cooked(_)) { 3 } else { 0 };
-                Some(self.carries(view, names::LLC_ISO)?
-                    && self.byte(network + past)? == u32::from(*number))
+                let past = if matches!(view.link, Link::Ethernet(_) | Link::Cooked(_)) {
+                    3
+                } else {
+                    0
+                };
+                Some(
+                    self.carries(view, names::LLC_ISO)?
+                        && self.byte(network + past)? == u32::from(*number),
+                )
             }
             Primitive::IpBroadcast => {
                 if !self.carries(view, IPV4)? {
@@ -282,13 +319,17 @@ impl Run<'_, '_> {
                 Some(self.carries(view, IPV6)? && self.byte(network + 24)? == 0xff)
             }
             Primitive::Llc => match view.link {
-                Link::Ethernet(field) => Some(
-                    self.half(field)? <= names::LONGEST_802_3 && self.half(network)? != 0xffff,
-                ),
+                Link::Ethernet(field) => {
+                    Some(self.half(field)? <= names::LONGEST_802_3 && self.half(network)? != 0xffff)
+                }
                 Link::Cooked(field) => Some(self.half(field)? == 4),
                 _ => Some(false),
             },
-            Primitive::Relation { left, comparison, right } => {
+            Primitive::Relation {
+                left,
+                comparison,
+                right,
+            } => {
                 let (Some(left), Some(right)) =
                     (self.arithmetic(view, left)?, self.arithmetic(view, right)?)
                 else {
@@ -356,7 +397,8 @@ impl Run<'_, '_> {
     /// The ports that the first fragment had, for a later one.
     fn late(&self, view: &View) -> Option<Ports> {
         let later = deep::fragment(self.frame.bytes, view.network)?.offset != 0;
-        self.ports.filter(|_| later && self.carries(view, IPV4) == Some(true))
+        self.ports
+            .filter(|_| later && self.carries(view, IPV4) == Some(true))
     }
 
     fn after_ipv4(&self, network: usize) -> Option<usize> {
@@ -404,9 +446,17 @@ impl Run<'_, '_> {
         Some(Some(match arithmetic {
             Arithmetic::Number(number) => *number,
             Arithmetic::Length => self.frame.wire_len,
-            Arithmetic::Load { layer, offset, size } => {
-                let Some(offset) = self.arithmetic(view, offset)? else { return Some(None) };
-                let Some(start) = self.layer(view, *layer)? else { return Some(None) };
+            Arithmetic::Load {
+                layer,
+                offset,
+                size,
+            } => {
+                let Some(offset) = self.arithmetic(view, offset)? else {
+                    return Some(None);
+                };
+                let Some(start) = self.layer(view, *layer)? else {
+                    return Some(None);
+                };
                 let at = start.checked_add(usize::try_from(offset).ok()?)?;
                 match size {
                     1 => self.byte(at)?,
@@ -418,9 +468,17 @@ impl Run<'_, '_> {
                 Some(number) => number.wrapping_neg(),
                 None => return Some(None),
             },
-            Arithmetic::Binary { operator, left, right } => {
-                let Some(left) = self.arithmetic(view, left)? else { return Some(None) };
-                let Some(right) = self.arithmetic(view, right)? else { return Some(None) };
+            Arithmetic::Binary {
+                operator,
+                left,
+                right,
+            } => {
+                let Some(left) = self.arithmetic(view, left)? else {
+                    return Some(None);
+                };
+                let Some(right) = self.arithmetic(view, right)? else {
+                    return Some(None);
+                };
                 operator.apply(left, right)?
             }
         }))
@@ -435,7 +493,11 @@ impl Run<'_, '_> {
                 let there = self.carries(view, IPV4)?
                     && self.byte(network + 9)? == u32::from(number)
                     && self.half(network + 6)? & 0x1fff == 0;
-                if there { Some(self.after_ipv4(network)?) } else { None }
+                if there {
+                    Some(self.after_ipv4(network)?)
+                } else {
+                    None
+                }
             }
             Layer::Icmp6 => {
                 let there = self.carries(view, IPV6)? && self.byte(network + 6)? == 58;
@@ -450,7 +512,11 @@ impl Run<'_, '_> {
         Some(match view.link {
             Link::Ethernet(field) => {
                 let found = self.half(field)?;
-                let typed = if number == names::LLC_IPX { names::IPX } else { number };
+                let typed = if number == names::LLC_IPX {
+                    names::IPX
+                } else {
+                    number
+                };
                 if found > names::LONGEST_802_3 {
                     return Some(found == typed);
                 }
@@ -507,8 +573,10 @@ impl Run<'_, '_> {
     fn llc(&self, network: usize, number: u32) -> Option<bool> {
         let snap = |organization: u32, protocol: u32| {
             let tail = ((organization & 0xffff) << 16) | protocol;
-            Some(self.word(network + 4)? == tail
-                && self.word(network)? == 0xaaaa_0300 | (organization >> 16))
+            Some(
+                self.word(network + 4)? == tail
+                    && self.word(network)? == 0xaaaa_0300 | (organization >> 16),
+            )
         };
         match number {
             names::LLC_ISO => Some(self.half(network)? == 0xfefe),
@@ -613,16 +681,18 @@ impl Run<'_, '_> {
                     at + 40
                 };
                 header = udp + 8;
-                Some(self.half(udp + 2)? == u32::from(port)
-                    && if port == names::GENEVE_PORT {
-                        self.byte(header)? & 0xc0 == 0
-                    } else {
-                        self.byte(header)? & 8 != 0
-                    }
-                    && match id {
-                        Some(id) => self.word(header + 4)? >> 8 == id,
-                        None => true,
-                    })
+                Some(
+                    self.half(udp + 2)? == u32::from(port)
+                        && if port == names::GENEVE_PORT {
+                            self.byte(header)? & 0xc0 == 0
+                        } else {
+                            self.byte(header)? & 8 != 0
+                        }
+                        && match id {
+                            Some(id) => self.word(header + 4)? >> 8 == id,
+                            None => true,
+                        },
+                )
             })();
             let ethernet = |header: usize, holds| View {
                 holds,
@@ -635,8 +705,12 @@ impl Run<'_, '_> {
                 self.views.push(ethernet(header + 8, holds));
                 continue;
             }
-            let bridged = self.half(header + 2).map(|protocol| protocol == names::BRIDGED);
-            let options = self.byte(header).map_or(0, |first| 4 * (first & 0x3f) as usize);
+            let bridged = self
+                .half(header + 2)
+                .map(|protocol| protocol == names::BRIDGED);
+            let options = self
+                .byte(header)
+                .map_or(0, |first| 4 * (first & 0x3f) as usize);
             let inside = header + 8 + options;
             let and = |condition: Option<bool>| match holds {
                 Some(true) => condition,
@@ -664,12 +738,26 @@ fn inward(view: View, primitive: &Primitive) -> View {
                 Link::Cooked(_) => Link::Cooked(at + 2),
                 _ => Link::EtherType(at + 2),
             };
-            View { link, network: at + 4, ..view }
+            View {
+                link,
+                network: at + 4,
+                ..view
+            }
         }
-        Primitive::Mpls(_) => View { link: Link::Mpls, network: at + 4, ..view },
+        Primitive::Mpls(_) => View {
+            link: Link::Mpls,
+            network: at + 4,
+            ..view
+        },
         Primitive::PppoeSession(_) => {
             let header = at + 6;
-            View { link: Link::Ppp(header), header, ethernet: false, network: header + 2, ..view }
+            View {
+                link: Link::Ppp(header),
+                header,
+                ethernet: false,
+                network: header + 2,
+                ..view
+            }
         }
         _ => view,
     }
@@ -699,9 +787,15 @@ pub(super) fn byte(bytes: &[u8], at: usize) -> Option<u32> {
 }
 
 pub(super) fn half(bytes: &[u8], at: usize) -> Option<u32> {
-    bytes.get(at..)?.first_chunk().map(|field| u16::from_be_bytes(*field).into())
+    bytes
+        .get(at..)?
+        .first_chunk()
+        .map(|field| u16::from_be_bytes(*field).into())
 }
 
 pub(super) fn word(bytes: &[u8], at: usize) -> Option<u32> {
-    bytes.get(at..)?.first_chunk().map(|field| u32::from_be_bytes(*field))
+    bytes
+        .get(at..)?
+        .first_chunk()
+        .map(|field| u32::from_be_bytes(*field))
 }

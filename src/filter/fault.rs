@@ -62,15 +62,27 @@ impl fmt::Display for Fault {
             if at < self.span.end {
                 last = shown.len();
             }
-            shown.push(if character.is_control() { '\u{fffd}' } else { character });
+            shown.push(if character.is_control() {
+                '\u{fffd}'
+            } else {
+                character
+            });
         }
         let first = first.unwrap_or(shown.len());
         let length = last.saturating_sub(first).saturating_add(1).min(WINDOW / 2);
-        let from = if shown.len() <= WINDOW { 0 } else { first.saturating_sub(WINDOW / 3) };
+        let from = if shown.len() <= WINDOW {
+            0
+        } else {
+            first.saturating_sub(WINDOW / 3)
+        };
         let part: String = shown.iter().skip(from).take(WINDOW).collect();
         let (before, after) = (
             if from > 0 { "…" } else { "" },
-            if shown.len() > from.saturating_add(WINDOW) { "…" } else { "" },
+            if shown.len() > from.saturating_add(WINDOW) {
+                "…"
+            } else {
+                ""
+            },
         );
         let column = first - from + before.chars().count();
         writeln!(f, "{}", self.message)?;
@@ -124,7 +136,10 @@ mod tests {
 
     #[test]
     fn the_caret_stands_under_the_word() {
-        assert_eq!(shown("tcp port htpp", 9, 13), "no\n  tcp port htpp\n           ^^^^");
+        assert_eq!(
+            shown("tcp port htpp", 9, 13),
+            "no\n  tcp port htpp\n           ^^^^"
+        );
         assert_eq!(shown("tcp", 3, 3), "no\n  tcp\n     ^");
         assert_eq!(shown("", 0, 0), "no\n  \n  ^");
         assert_eq!(shown("é x", 3, 4), "no\n  é x\n    ^");
@@ -136,8 +151,12 @@ mod tests {
         let message = shown(&text, 400, 401);
         let lines: Vec<&str> = message.lines().collect();
         assert!(lines.iter().all(|line| line.chars().count() < 80));
-        let column = lines.last().and_then(|line| line.chars().position(|c| c == '^'));
-        let word = lines.get(1).and_then(|line| line.chars().position(|c| c == 'x'));
+        let column = lines
+            .last()
+            .and_then(|line| line.chars().position(|c| c == '^'));
+        let word = lines
+            .get(1)
+            .and_then(|line| line.chars().position(|c| c == 'x'));
         assert_eq!(column, word);
     }
 }

@@ -32,7 +32,9 @@ pub(super) struct Graph {
 impl Graph {
     /// The test at `id`, unless it is an end.
     pub(super) fn node(&self, id: NodeId) -> Option<Node> {
-        self.nodes.get(usize::try_from(id.0.checked_sub(2)?).ok()?).copied()
+        self.nodes
+            .get(usize::try_from(id.0.checked_sub(2)?).ok()?)
+            .copied()
     }
 
     pub(super) fn len(&self) -> usize {
@@ -58,14 +60,20 @@ impl Graph {
         match logic {
             Logic::Constant(true) => yes,
             Logic::Constant(false) => no,
-            Logic::Test(test) => self.intern(Node { test: *test, yes, no }),
+            Logic::Test(test) => self.intern(Node {
+                test: *test,
+                yes,
+                no,
+            }),
             Logic::Not(inner) => self.build(inner, no, yes),
-            Logic::And(parts) => {
-                parts.iter().rev().fold(yes, |next, part| self.build(part, next, no))
-            }
-            Logic::Or(parts) => {
-                parts.iter().rev().fold(no, |next, part| self.build(part, yes, next))
-            }
+            Logic::And(parts) => parts
+                .iter()
+                .rev()
+                .fold(yes, |next, part| self.build(part, next, no)),
+            Logic::Or(parts) => parts
+                .iter()
+                .rev()
+                .fold(no, |next, part| self.build(part, yes, next)),
         }
     }
 

@@ -23,7 +23,10 @@ impl Place {
 
     /// `bytes` further on; far past any frame it stays there.
     pub(super) fn plus(self, bytes: u32) -> Self {
-        Self { offset: self.offset.saturating_add(bytes), ..self }
+        Self {
+            offset: self.offset.saturating_add(bytes),
+            ..self
+        }
     }
 }
 
@@ -186,9 +189,10 @@ impl Loader<'_> {
     /// The kernel's copy of the field that `offset` lies in, the field's start and width.
     fn kept(&self, offset: u32) -> Option<(Ancillary, u32, u8)> {
         let fields: &[(Ancillary, u32, u8)] = match (self.source, self.link_type) {
-            (Source::Untagged, _) => {
-                &[(Ancillary::VlanProtocol, 12, 2), (Ancillary::VlanTag, 14, 2)]
-            }
+            (Source::Untagged, _) => &[
+                (Ancillary::VlanProtocol, 12, 2),
+                (Ancillary::VlanTag, 14, 2),
+            ],
             (Source::Headless(_), LinkType::LINUX_SLL) => &[
                 (Ancillary::PacketType, 0, 2),
                 (Ancillary::HardwareType, 2, 2),
@@ -238,18 +242,25 @@ impl Loader<'_> {
             None => length,
             Some(base) => self.values.binary(Operator::Add, length, base),
         };
-        Some(Place { base: Some(base), offset: network.offset })
+        Some(Place {
+            base: Some(base),
+            offset: network.offset,
+        })
     }
 
     /// The bytes at `place` equal `number`; false where there are none.
     pub(super) fn equals(&mut self, place: Place, size: u8, number: u32) -> Logic {
-        let Some(left) = self.load(place, size) else { return Logic::Constant(false) };
+        let Some(left) = self.load(place, size) else {
+            return Logic::Constant(false);
+        };
         self.compare(Comparison::Equal, left, number)
     }
 
     /// The bits of `mask` in the bytes at `place` equal `number`.
     pub(super) fn masked(&mut self, place: Place, size: u8, mask: u32, number: u32) -> Logic {
-        let Some(whole) = self.load(place, size) else { return Logic::Constant(false) };
+        let Some(whole) = self.load(place, size) else {
+            return Logic::Constant(false);
+        };
         let mask = self.values.constant(mask);
         let left = self.values.binary(Operator::And, whole, mask);
         self.compare(Comparison::Equal, left, number)
@@ -309,19 +320,31 @@ impl Loader<'_> {
 
     /// Whether the MPLS label right before `network` is the bottom of the stack (RFC 3032).
     pub(super) fn label_is_last(&mut self, network: Place, last: bool) -> Logic {
-        let place = Place { offset: network.offset.saturating_sub(2), ..network };
-        let Some(byte) = self.load(place, 1) else { return Logic::Constant(false) };
+        let place = Place {
+            offset: network.offset.saturating_sub(2),
+            ..network
+        };
+        let Some(byte) = self.load(place, 1) else {
+            return Logic::Constant(false);
+        };
         let set = self.compare(Comparison::AnyBit, byte, 1);
         if last { set } else { !set }
     }
 
     /// IEEE 802.3 and Ethernet II: a number up to 1500 in the field is a length, and LLC follows.
     fn ethernet_carries(&mut self, field: Place, network: Place, number: u32) -> Logic {
-        let Some(value) = self.load(field, 2) else { return Logic::Constant(false) };
-        let llc = |loader: &mut Self| !loader.compare(Comparison::Greater, value, names::LONGEST_802_3);
+        let Some(value) = self.load(field, 2) else {
+            return Logic::Constant(false);
+        };
+        let llc =
+            |loader: &mut Self| !loader.compare(Comparison::Greater, value, names::LONGEST_802_3);
         match number {
             names::ATALK | names::AARP | names::LLC_IPX => {
-                let typed = if number == names::LLC_IPX { names::IPX } else { number };
+                let typed = if number == names::LLC_IPX {
+                    names::IPX
+                } else {
+                    number
+                };
                 let plain = self.compare(Comparison::Equal, value, typed);
                 let length = llc(self);
                 let inside = self.llc_carries(network, number);
@@ -397,7 +420,12 @@ pub(super) fn test(
         return Logic::Constant(comparison.holds(first, second));
     }
     if let (Comparison::Equal, Some(wanted)) = (comparison, values.as_constant(right)) {
-        if let Value::Binary { operator, left: whole, right: other } = values.get(left) {
+        if let Value::Binary {
+            operator,
+            left: whole,
+            right: other,
+        } = values.get(left)
+        {
             let moved = match (operator, values.as_constant(other)) {
                 (Operator::Add, Some(number)) => Some(wanted.wrapping_sub(number)),
                 (Operator::Subtract, Some(number)) => Some(wanted.wrapping_add(number)),
@@ -408,14 +436,27 @@ pub(super) fn test(
                 return test(values, comparison, whole, right);
             }
         }
-        if let Value::Binary { operator: Operator::And, left: whole, right: mask } = values.get(left) {
+        if let Value::Binary {
+            operator: Operator::And,
+            left: whole,
+            right: mask,
+        } = values.get(left)
+        {
             match values.as_constant(mask) {
                 Some(_) if wanted == 0 => {
-                    let test = Test { comparison: Comparison::AnyBit, left: whole, right: mask };
+                    let test = Test {
+                        comparison: Comparison::AnyBit,
+                        left: whole,
+                        right: mask,
+                    };
                     return !Logic::Test(test);
                 }
                 Some(mask_bits) if mask_bits == wanted && wanted.is_power_of_two() => {
-                    let test = Test { comparison: Comparison::AnyBit, left: whole, right: mask };
+                    let test = Test {
+                        comparison: Comparison::AnyBit,
+                        left: whole,
+                        right: mask,
+                    };
                     return Logic::Test(test);
                 }
                 _ => {}
@@ -424,9 +465,17 @@ pub(super) fn test(
     }
     // A constant can only stand on the right.
     if comparison == Comparison::Equal && values.as_constant(left).is_some() {
-        return Logic::Test(Test { comparison, left: right, right: left });
+        return Logic::Test(Test {
+            comparison,
+            left: right,
+            right: left,
+        });
     }
-    Logic::Test(Test { comparison, left, right })
+    Logic::Test(Test {
+        comparison,
+        left,
+        right,
+    })
 }
 
 /// The PPP protocol number (IANA) of what an Ethertype names; a number that is already one stays.

@@ -99,7 +99,10 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Token>, Span> {
                     .take_while(|b| !matches!(b, b' ' | b'!' | b'(' | b')' | b'\n' | b'\t'))
                     .count();
                 if length == 0 {
-                    return Err(Span { start: at, end: at + 1 });
+                    return Err(Span {
+                        start: at,
+                        end: at + 1,
+                    });
                 }
                 at += 1;
                 (Kind::Escaped, length)
@@ -125,10 +128,19 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Token>, Span> {
                 return Err(Span { start: at, end });
             }
         };
-        tokens.push(Token { kind, span: Span { start: at, end: at + length } });
+        tokens.push(Token {
+            kind,
+            span: Span {
+                start: at,
+                end: at + length,
+            },
+        });
         at += length;
     }
-    tokens.push(Token { kind: Kind::End, span: Span { start: at, end: at } });
+    tokens.push(Token {
+        kind: Kind::End,
+        span: Span { start: at, end: at },
+    });
     Ok(tokens)
 }
 
@@ -193,18 +205,30 @@ mod tests {
         tokens(text)
             .unwrap_or_default()
             .iter()
-            .map(|token| text.get(token.span.start..token.span.end).unwrap_or_default())
+            .map(|token| {
+                text.get(token.span.start..token.span.end)
+                    .unwrap_or_default()
+            })
             .filter(|word| !word.is_empty())
             .collect()
     }
 
     #[test]
     fn colons_and_hyphens_depend_on_where_they_stand() {
-        assert_eq!(words("ip[6:2]-20=0"), ["ip", "[", "6", ":", "2", "]", "-", "20", "=", "0"]);
+        assert_eq!(
+            words("ip[6:2]-20=0"),
+            ["ip", "[", "6", ":", "2", "]", "-", "20", "=", "0"]
+        );
         assert_eq!(words("host 2001:db8::1"), ["host", "2001:db8::1"]);
-        assert_eq!(words("portrange 80-90 or 91-95"), ["portrange", "80-90", "or", "91-95"]);
+        assert_eq!(
+            words("portrange 80-90 or 91-95"),
+            ["portrange", "80-90", "or", "91-95"]
+        );
         assert_eq!(words("len-20=5-3"), ["len", "-", "20", "=", "5", "-", "3"]);
-        assert_eq!(words("port ftp-data&&!\\tcp"), ["port", "ftp-data", "&&", "!", "tcp"]);
+        assert_eq!(
+            words("port ftp-data&&!\\tcp"),
+            ["port", "ftp-data", "&&", "!", "tcp"]
+        );
         assert_eq!(words("host len-20"), ["host", "len-20"]);
     }
 

@@ -85,13 +85,19 @@ impl Lowering<'_> {
 
     fn primitive(&mut self, primitive: &Primitive, span: Span) -> Result<Logic> {
         Ok(match primitive {
-            Primitive::Host { family, direction, networks } => {
-                self.each(|this, view| this.host(view, *family, *direction, networks))
-            }
-            Primitive::Host6 { direction, networks } => {
-                self.each(|this, view| this.host6(view, *direction, networks))
-            }
-            Primitive::EtherHost { direction, addresses } => {
+            Primitive::Host {
+                family,
+                direction,
+                networks,
+            } => self.each(|this, view| this.host(view, *family, *direction, networks)),
+            Primitive::Host6 {
+                direction,
+                networks,
+            } => self.each(|this, view| this.host6(view, *direction, networks)),
+            Primitive::EtherHost {
+                direction,
+                addresses,
+            } => {
                 self.require_ethernet(span)?;
                 self.each(|this, view| this.ether_host(view, *direction, addresses))
             }
@@ -109,9 +115,11 @@ impl Lowering<'_> {
                     this.bit_set(first, 1)
                 })
             }
-            Primitive::Port { transports, direction, ranges } => {
-                self.each(|this, view| this.port(view, transports, *direction, ranges))
-            }
+            Primitive::Port {
+                transports,
+                direction,
+                ranges,
+            } => self.each(|this, view| this.port(view, transports, *direction, ranges)),
             Primitive::LinkProtocol(number) => {
                 self.each(|this, view| this.loader.carries(view, *number))
             }
@@ -122,8 +130,14 @@ impl Lowering<'_> {
             Primitive::IsoProtocol(number) => self.each(|this, view| {
                 let iso = this.loader.carries(view, names::LLC_ISO);
                 // On Ethernet the three bytes of LLC stand before the network layer's identifier.
-                let past = if matches!(view.link, Link::Ethernet(_) | Link::Cooked(_)) { 3 } else { 0 };
-                let is = this.loader.equals(view.network.plus(past), 1, (*number).into());
+                let past = if matches!(view.link, Link::Ethernet(_) | Link::Cooked(_)) {
+                    3
+                } else {
+                    0
+                };
+                let is = this
+                    .loader
+                    .equals(view.network.plus(past), 1, (*number).into());
                 Logic::all([iso, is])
             }),
             Primitive::Llc => self.each(|this, view| this.llc(view)),
@@ -142,13 +156,15 @@ impl Lowering<'_> {
             Primitive::Inbound => self.direction(false),
             Primitive::Outbound => self.direction(true),
             Primitive::InterfaceIndex(index) => self.interface_index(*index, span)?,
-            Primitive::Relation { left, comparison, right } => {
-                self.relation(left, *comparison, right, span)?
-            }
+            Primitive::Relation {
+                left,
+                comparison,
+                right,
+            } => self.relation(left, *comparison, right, span)?,
             // Names are addresses by now.
-            Primitive::HostName { .. } | Primitive::EtherName { .. } | Primitive::Gateway { .. } => {
-                Logic::Constant(false)
-            }
+            Primitive::HostName { .. }
+            | Primitive::EtherName { .. }
+            | Primitive::Gateway { .. } => Logic::Constant(false),
             _ => self.encapsulation(primitive, span)?,
         })
     }
@@ -158,7 +174,10 @@ impl Lowering<'_> {
             return Ok(());
         }
         let link_type = self.loader.link_type;
-        self.error(span, format!("there are no Ethernet addresses here (link type {link_type})"))
+        self.error(
+            span,
+            format!("there are no Ethernet addresses here (link type {link_type})"),
+        )
     }
 
     fn bit_set(&mut self, value: Option<ValueId>, bits: u32) -> Logic {
@@ -170,7 +189,9 @@ impl Lowering<'_> {
 
     fn at_least(&mut self, value: Option<ValueId>, number: u32) -> Logic {
         match value {
-            Some(value) => self.loader.compare(value::Comparison::GreaterEqual, value, number),
+            Some(value) => self
+                .loader
+                .compare(value::Comparison::GreaterEqual, value, number),
             None => Logic::Constant(false),
         }
     }
@@ -264,8 +285,12 @@ impl Lowering<'_> {
             let mut alternatives = Vec::new();
             for &[a, b, c, d, e, f] in addresses {
                 // The lower half first: it tells cards of one maker apart.
-                let low = this.loader.equals(place.plus(2), 4, u32::from_be_bytes([c, d, e, f]));
-                let high = this.loader.equals(place, 2, u32::from_be_bytes([0, 0, a, b]));
+                let low = this
+                    .loader
+                    .equals(place.plus(2), 4, u32::from_be_bytes([c, d, e, f]));
+                let high = this
+                    .loader
+                    .equals(place, 2, u32::from_be_bytes([0, 0, a, b]));
                 alternatives.push(Logic::all([low, high]));
             }
             Logic::any(alternatives)
@@ -297,19 +322,25 @@ impl Lowering<'_> {
     }
 
     fn one_of(&mut self, place: Place, numbers: &[u8]) -> Logic {
-        let tests = numbers.iter().map(|&number| self.loader.equals(place, 1, number.into()));
+        let tests = numbers
+            .iter()
+            .map(|&number| self.loader.equals(place, 1, number.into()));
         Logic::any(tests.collect::<Vec<_>>())
     }
 
     fn ports(&mut self, header: Place, direction: Direction, ranges: &[(u16, u16)]) -> Logic {
         self.directed(direction, (header, header.plus(2)), |this, place| {
-            let Some(port) = this.loader.load(place, 2) else { return Logic::Constant(false) };
+            let Some(port) = this.loader.load(place, 2) else {
+                return Logic::Constant(false);
+            };
             let tests = ranges.iter().map(|&(low, high)| {
                 let (low, high) = (u32::from(low), u32::from(high));
                 if low == high {
                     return this.loader.compare(value::Comparison::Equal, port, low);
                 }
-                let from = this.loader.compare(value::Comparison::GreaterEqual, port, low);
+                let from = this
+                    .loader
+                    .compare(value::Comparison::GreaterEqual, port, low);
                 let to = !this.loader.compare(value::Comparison::Greater, port, high);
                 Logic::all([from, to])
             });
@@ -356,7 +387,9 @@ impl Lowering<'_> {
     fn llc(&mut self, view: &View) -> Logic {
         match view.link {
             Link::Ethernet(field) => {
-                let Some(value) = self.loader.load(field, 2) else { return Logic::Constant(false) };
+                let Some(value) = self.loader.load(field, 2) else {
+                    return Logic::Constant(false);
+                };
                 let most = names::LONGEST_802_3;
                 let length = !self.loader.compare(value::Comparison::Greater, value, most);
                 let raw = self.loader.equals(view.network, 2, 0xffff);
@@ -378,7 +411,10 @@ impl Lowering<'_> {
         let sent = match at {
             Some((offset, size, sent)) => self.loader.equals(Place::at(offset), size, sent),
             None => {
-                let kind = self.loader.values.intern(Value::Ancillary(Ancillary::PacketType));
+                let kind = self
+                    .loader
+                    .values
+                    .intern(Value::Ancillary(Ancillary::PacketType));
                 self.loader.compare(value::Comparison::Equal, kind, 4)
             }
         };
@@ -390,10 +426,16 @@ impl Lowering<'_> {
             return Ok(self.loader.equals(Place::at(4), 4, index));
         }
         if self.live {
-            let found = self.loader.values.intern(Value::Ancillary(Ancillary::InterfaceIndex));
+            let found = self
+                .loader
+                .values
+                .intern(Value::Ancillary(Ancillary::InterfaceIndex));
             return Ok(self.loader.compare(value::Comparison::Equal, found, index));
         }
-        self.error(span, "a saved frame of this link type does not hold the interface's index")
+        self.error(
+            span,
+            "a saved frame of this link type does not hold the interface's index",
+        )
     }
 
     fn relation(
@@ -408,7 +450,9 @@ impl Lowering<'_> {
             let mut checks = vec![view.guard.clone()];
             let first = self.arithmetic(&view, left, &mut checks, span)?;
             let second = self.arithmetic(&view, right, &mut checks, span)?;
-            let (Some(first), Some(second)) = (first, second) else { return Ok(self.inexact()) };
+            let (Some(first), Some(second)) = (first, second) else {
+                return Ok(self.inexact());
+            };
             let values = &mut *self.loader.values;
             use value::Comparison::{Equal, Greater, GreaterEqual};
             checks.push(match comparison {
@@ -436,20 +480,32 @@ impl Lowering<'_> {
         Ok(match arithmetic {
             Arithmetic::Number(number) => Some(self.loader.values.constant(*number)),
             Arithmetic::Length => Some(self.loader.length()),
-            Arithmetic::Load { layer, offset, size } => {
+            Arithmetic::Load {
+                layer,
+                offset,
+                size,
+            } => {
                 let Some(offset) = self.arithmetic(view, offset, checks, span)? else {
                     return Ok(None);
                 };
-                let Some(start) = self.layer(view, *layer, checks) else { return Ok(None) };
+                let Some(start) = self.layer(view, *layer, checks) else {
+                    return Ok(None);
+                };
                 self.accessed(start, offset, *size, span)?
             }
             Arithmetic::Negate(of) => self
                 .arithmetic(view, of, checks, span)?
                 .map(|of| self.loader.values.intern(Value::Negate(of))),
-            Arithmetic::Binary { operator, left, right } => {
+            Arithmetic::Binary {
+                operator,
+                left,
+                right,
+            } => {
                 let left = self.arithmetic(view, left, checks, span)?;
                 let right = self.arithmetic(view, right, checks, span)?;
-                let (Some(left), Some(right)) = (left, right) else { return Ok(None) };
+                let (Some(left), Some(right)) = (left, right) else {
+                    return Ok(None);
+                };
                 // The kernel shifts by the amount's low five bits only.
                 let shift = matches!(operator, Operator::ShiftLeft | Operator::ShiftRight);
                 if self.live && shift && self.loader.values.as_constant(right).is_none() {
@@ -507,13 +563,17 @@ impl Lowering<'_> {
                     Some(base) => self.loader.values.binary(Operator::Add, offset, base),
                     None => offset,
                 };
-                Place { base: Some(base), ..start }
+                Place {
+                    base: Some(base),
+                    ..start
+                }
             }
         };
         match self.loader.load(place, size) {
-            None if matches!(self.loader.source, Source::Headless(_)) => {
-                self.error(span, "this part of the link layer is not there on a cooked socket")
-            }
+            None if matches!(self.loader.source, Source::Headless(_)) => self.error(
+                span,
+                "this part of the link layer is not there on a cooked socket",
+            ),
             value => Ok(value),
         }
     }

@@ -40,14 +40,42 @@ enum Step {
     ArithmeticX(Operator),
     Negate,
     Jump(u32),
-    Equal { k: u32, yes: u32, no: u32 },
-    Greater { k: u32, yes: u32, no: u32 },
-    GreaterEqual { k: u32, yes: u32, no: u32 },
-    AnyBit { k: u32, yes: u32, no: u32 },
-    EqualX { yes: u32, no: u32 },
-    GreaterX { yes: u32, no: u32 },
-    GreaterEqualX { yes: u32, no: u32 },
-    AnyBitX { yes: u32, no: u32 },
+    Equal {
+        k: u32,
+        yes: u32,
+        no: u32,
+    },
+    Greater {
+        k: u32,
+        yes: u32,
+        no: u32,
+    },
+    GreaterEqual {
+        k: u32,
+        yes: u32,
+        no: u32,
+    },
+    AnyBit {
+        k: u32,
+        yes: u32,
+        no: u32,
+    },
+    EqualX {
+        yes: u32,
+        no: u32,
+    },
+    GreaterX {
+        yes: u32,
+        no: u32,
+    },
+    GreaterEqualX {
+        yes: u32,
+        no: u32,
+    },
+    AnyBitX {
+        yes: u32,
+        no: u32,
+    },
     Return(u32),
     ReturnA,
     ToX,
@@ -62,9 +90,14 @@ impl Machine {
     /// The first instruction that [`bpf::validate`] refuses.
     pub fn new(program: &[Instruction]) -> Result<Self, Invalid> {
         bpf::validate(program)?;
-        let steps: Box<[Step]> =
-            program.iter().enumerate().map(|(at, instruction)| decoded(at, *instruction)).collect();
-        let memory = steps.iter().any(|step| matches!(step, Step::Recall(_) | Step::XRecall(_)));
+        let steps: Box<[Step]> = program
+            .iter()
+            .enumerate()
+            .map(|(at, instruction)| decoded(at, *instruction))
+            .collect();
+        let memory = steps
+            .iter()
+            .any(|step| matches!(step, Step::Recall(_) | Step::XRecall(_)));
         Ok(Self { steps, memory })
     }
 
@@ -138,7 +171,9 @@ impl Machine {
 }
 
 fn byte(bytes: &[u8], at: u64) -> Option<u32> {
-    bytes.get(usize::try_from(at).ok()?).map(|&byte| byte.into())
+    bytes
+        .get(usize::try_from(at).ok()?)
+        .map(|&byte| byte.into())
 }
 
 fn half(bytes: &[u8], at: u64) -> Option<u32> {
@@ -153,8 +188,15 @@ fn word(bytes: &[u8], at: u64) -> Option<u32> {
 
 /// One valid instruction decoded.
 fn decoded(at: usize, instruction: Instruction) -> Step {
-    use code::{ABS, ALU, B, H, IMM, IND, JA, JMP, K, LD, LDX, LEN, MEM, MISC, MSH, ST, STX, TAX, TXA, W};
-    let Instruction { code, jump_true, jump_false, k } = instruction;
+    use code::{
+        ABS, ALU, B, H, IMM, IND, JA, JMP, K, LD, LDX, LEN, MEM, MISC, MSH, ST, STX, TAX, TXA, W,
+    };
+    let Instruction {
+        code,
+        jump_true,
+        jump_false,
+        k,
+    } = instruction;
     let after = u32::try_from(at).unwrap_or(u32::MAX).saturating_add(1);
     let yes = after.saturating_add(jump_true.into());
     let no = after.saturating_add(jump_false.into());

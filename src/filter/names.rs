@@ -155,7 +155,9 @@ pub(super) fn service(name: &str) -> Option<(u16, u8)> {
     let at = services::SERVICES
         .binary_search_by(|(candidate, _, _)| (*candidate).cmp(name))
         .ok()?;
-    services::SERVICES.get(at).map(|&(_, port, transports)| (port, transports))
+    services::SERVICES
+        .get(at)
+        .map(|&(_, port, transports)| (port, transports))
 }
 
 /// The number a named field offset or field value stands for in arithmetic.
@@ -164,7 +166,9 @@ pub(super) fn constant(name: &str) -> Option<u32> {
 }
 
 fn lookup<T: Copy>(table: &[(&str, T)], name: &str) -> Option<T> {
-    let at = table.binary_search_by(|(candidate, _)| (*candidate).cmp(name)).ok()?;
+    let at = table
+        .binary_search_by(|(candidate, _)| (*candidate).cmp(name))
+        .ok()?;
     table.get(at).map(|&(_, value)| value)
 }
 

@@ -48,9 +48,10 @@ fn pass(values: &Values, graph: &Graph, entry: NodeId, given: &Facts) -> (Graph,
         *slot = Some(given.clone());
     }
     for id in order {
-        let (Some(node), Some(facts)) =
-            (graph.node(id), at.get_mut(id.0 as usize).and_then(Option::take))
-        else {
+        let (Some(node), Some(facts)) = (
+            graph.node(id),
+            at.get_mut(id.0 as usize).and_then(Option::take),
+        ) else {
             continue;
         };
         let mut facts = facts;
@@ -88,13 +89,7 @@ fn threaded(values: &Values, graph: &Graph, to: NodeId, facts: &Facts) -> NodeId
 }
 
 /// The same, looking at both answers of at most `ahead` tests that are not decided.
-fn led(
-    values: &Values,
-    graph: &Graph,
-    mut to: NodeId,
-    facts: &Facts,
-    ahead: &mut u32,
-) -> NodeId {
+fn led(values: &Values, graph: &Graph, mut to: NodeId, facts: &Facts, ahead: &mut u32) -> NodeId {
     while let Some(node) = graph.node(to) {
         if facts.has_loaded(node.test, values) {
             match facts.decides(node.test, values) {
@@ -109,7 +104,9 @@ fn led(
                 None => {}
             }
         }
-        let Some(left) = ahead.checked_sub(1) else { break };
+        let Some(left) = ahead.checked_sub(1) else {
+            break;
+        };
         *ahead = left;
         let mut answered = |answer: bool, next: NodeId| {
             let mut facts = facts.clone();
@@ -152,7 +149,11 @@ fn rebuilt(graph: &Graph, edges: &[(NodeId, NodeId)], entry: NodeId) -> (Graph, 
         let (Some(true), Some(node)) = (reached.get(index).copied(), graph.node(id)) else {
             continue;
         };
-        let node = Node { test: node.test, yes: renamed(&new, yes), no: renamed(&new, no) };
+        let node = Node {
+            test: node.test,
+            yes: renamed(&new, yes),
+            no: renamed(&new, no),
+        };
         let id = result.intern(node);
         if let Some(slot) = new.get_mut(index) {
             *slot = id;
@@ -175,16 +176,29 @@ struct Known {
 }
 
 impl Known {
-    const NOTHING: Self = Self { low: 0, high: u32::MAX, one_of: None, none_of: Vec::new() };
+    const NOTHING: Self = Self {
+        low: 0,
+        high: u32::MAX,
+        one_of: None,
+        none_of: Vec::new(),
+    };
 
     fn allows(&self, number: u32) -> bool {
         (self.low..=self.high).contains(&number)
             && !self.none_of.contains(&number)
-            && self.one_of.as_ref().is_none_or(|numbers| numbers.contains(&number))
+            && self
+                .one_of
+                .as_ref()
+                .is_none_or(|numbers| numbers.contains(&number))
     }
 
     fn equals(&mut self, number: u32) {
-        *self = Self { low: number, high: number, one_of: Some(vec![number]), none_of: Vec::new() };
+        *self = Self {
+            low: number,
+            high: number,
+            one_of: Some(vec![number]),
+            none_of: Vec::new(),
+        };
     }
 
     fn differs(&mut self, number: u32) {
@@ -217,7 +231,8 @@ impl Known {
         let none_of = match (&self.one_of, &other.one_of) {
             (None, None) => {
                 let both = self.none_of.iter().copied();
-                both.filter(|number| other.none_of.contains(number)).collect()
+                both.filter(|number| other.none_of.contains(number))
+                    .collect()
             }
             (Some(numbers), None) => {
                 let kept = other.none_of.iter().copied();
@@ -278,7 +293,10 @@ impl Facts {
     }
 
     fn find(&self, value: ValueId) -> Option<&Known> {
-        let at = self.known.binary_search_by_key(&value, |&(value, _)| value).ok()?;
+        let at = self
+            .known
+            .binary_search_by_key(&value, |&(value, _)| value)
+            .ok()?;
         self.known.get(at).map(|(_, known)| known)
     }
 
@@ -316,7 +334,11 @@ impl Facts {
         match (test.comparison, constant) {
             (Comparison::Equal, Some(number)) if room => {
                 let known = self.about(test.left);
-                if answer { known.equals(number) } else { known.differs(number) }
+                if answer {
+                    known.equals(number)
+                } else {
+                    known.differs(number)
+                }
             }
             (Comparison::Greater, Some(number)) if room => {
                 let known = self.about(test.left);
@@ -341,13 +363,14 @@ impl Facts {
     }
 
     fn meet(&mut self, other: &Self) {
-        self.known.retain_mut(|(value, known)| match other.find(*value) {
-            Some(theirs) => {
-                known.meet(theirs);
-                *known != Known::NOTHING
-            }
-            None => false,
-        });
+        self.known
+            .retain_mut(|(value, known)| match other.find(*value) {
+                Some(theirs) => {
+                    known.meet(theirs);
+                    *known != Known::NOTHING
+                }
+                None => false,
+            });
         self.answers.retain(|answer| other.answers.contains(answer));
         for (index, word) in self.loaded.iter_mut().enumerate() {
             *word &= other.loaded.get(index).copied().unwrap_or(0);
@@ -356,7 +379,11 @@ impl Facts {
 
     /// The number a value must have, if there is only one.
     fn number(&self, values: &Values, value: ValueId) -> Option<u32> {
-        if let Some(Known { one_of: Some(numbers), .. }) = self.find(value) {
+        if let Some(Known {
+            one_of: Some(numbers),
+            ..
+        }) = self.find(value)
+        {
             if let [number] = numbers.as_slice() {
                 return Some(*number);
             }
@@ -364,36 +391,54 @@ impl Facts {
         match values.get(value) {
             Value::Constant(number) => Some(number),
             Value::Negate(of) => Some(self.number(values, of)?.wrapping_neg()),
-            Value::Binary { operator, left, right } => {
-                operator.apply(self.number(values, left)?, self.number(values, right)?)
-            }
+            Value::Binary {
+                operator,
+                left,
+                right,
+            } => operator.apply(self.number(values, left)?, self.number(values, right)?),
             _ => None,
         }
     }
 
     /// The answer, if it is known.
     fn decides(&self, test: Test, values: &Values) -> Option<bool> {
-        let Some(right) = self.number(values, test.right) else { return self.answered(test) };
+        let Some(right) = self.number(values, test.right) else {
+            return self.answered(test);
+        };
         if let Some(left) = self.number(values, test.left) {
             return Some(test.comparison.holds(left, right));
         }
-        let simple = self.find(test.left).and_then(|known| decided(known, test.comparison, right));
-        simple.or_else(|| self.masked(test, right, values)).or_else(|| self.answered(test))
+        let simple = self
+            .find(test.left)
+            .and_then(|known| decided(known, test.comparison, right));
+        simple
+            .or_else(|| self.masked(test, right, values))
+            .or_else(|| self.answered(test))
     }
 
     fn answered(&self, test: Test) -> Option<bool> {
-        self.answers.iter().find(|(other, _)| *other == test).map(|&(_, answer)| answer)
+        self.answers
+            .iter()
+            .find(|(other, _)| *other == test)
+            .map(|&(_, answer)| answer)
     }
 
     /// The answer for bits of a value that is one of a few.
     fn masked(&self, test: Test, right: u32, values: &Values) -> Option<bool> {
-        let Value::Binary { operator, left, right: mask } = values.get(test.left) else {
+        let Value::Binary {
+            operator,
+            left,
+            right: mask,
+        } = values.get(test.left)
+        else {
             return None;
         };
         let mask = values.as_constant(mask)?;
         let candidates = self.find(left)?.one_of.as_ref()?;
         let answers = candidates.iter().map(|&candidate| {
-            operator.apply(candidate, mask).map(|left| test.comparison.holds(left, right))
+            operator
+                .apply(candidate, mask)
+                .map(|left| test.comparison.holds(left, right))
         });
         agreed(answers)
     }
@@ -401,7 +446,11 @@ impl Facts {
 
 fn decided(known: &Known, comparison: Comparison, right: u32) -> Option<bool> {
     if let Some(numbers) = &known.one_of {
-        return agreed(numbers.iter().map(|&number| Some(comparison.holds(number, right))));
+        return agreed(
+            numbers
+                .iter()
+                .map(|&number| Some(comparison.holds(number, right))),
+        );
     }
     match comparison {
         Comparison::Equal if !known.allows(right) => Some(false),

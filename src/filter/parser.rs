@@ -25,14 +25,26 @@ type Result<T> = std::result::Result<T, SyntaxError>;
 
 /// The tree of `text`; none when it is blank, which stands for every packet.
 pub(super) fn parse(text: &Arc<str>) -> Result<Option<Node>> {
-    let whole = Span { start: 0, end: text.len().min(LONGEST) };
+    let whole = Span {
+        start: 0,
+        end: text.len().min(LONGEST),
+    };
     if text.len() > LONGEST {
-        let message = format!("the expression is too long: {} bytes, at most {LONGEST}", text.len());
+        let message = format!(
+            "the expression is too long: {} bytes, at most {LONGEST}",
+            text.len()
+        );
         return Err(SyntaxError(Fault::new(text, whole, message)));
     }
     let tokens = lexer::tokens(text)
         .map_err(|span| SyntaxError(Fault::new(text, span, "this character starts nothing")))?;
-    let mut parser = Parser { text, tokens, at: 0, depth: 0, inherited: None };
+    let mut parser = Parser {
+        text,
+        tokens,
+        at: 0,
+        depth: 0,
+        inherited: None,
+    };
     if parser.kind() == Kind::End {
         return Ok(None);
     }
@@ -68,8 +80,14 @@ struct Parser<'a> {
 
 impl Parser<'_> {
     fn token(&self) -> Token {
-        let end = Span { start: self.text.len(), end: self.text.len() };
-        self.tokens.get(self.at).copied().unwrap_or(Token { kind: Kind::End, span: end })
+        let end = Span {
+            start: self.text.len(),
+            end: self.text.len(),
+        };
+        self.tokens.get(self.at).copied().unwrap_or(Token {
+            kind: Kind::End,
+            span: end,
+        })
     }
 
     fn kind(&self) -> Kind {
@@ -122,7 +140,11 @@ impl Parser<'_> {
     }
 
     fn expect(&mut self, kind: Kind, message: &str) -> Result<Token> {
-        if self.kind() == kind { Ok(self.advance()) } else { Err(self.unexpected(message)) }
+        if self.kind() == kind {
+            Ok(self.advance())
+        } else {
+            Err(self.unexpected(message))
+        }
     }
 
     /// Goes one level deeper for the time of `inner`.
@@ -139,10 +161,14 @@ impl Parser<'_> {
     /// The part one level above `depth`, if that is still allowed.
     fn deeper<T>(&self, tree: T, depth: usize, span: Span) -> Result<Part<T>> {
         if depth >= DEEPEST {
-            let message = format!("nested too deeply: at most {DEEPEST} levels; group with parentheses");
+            let message =
+                format!("nested too deeply: at most {DEEPEST} levels; group with parentheses");
             return Err(self.error(span, message));
         }
-        Ok(Part { tree, depth: depth + 1 })
+        Ok(Part {
+            tree,
+            depth: depth + 1,
+        })
     }
 
     /// Terms joined by `and` and `or`.
@@ -215,8 +241,11 @@ impl Parser<'_> {
         }
         self.inherited = None;
         let depth = left.depth.max(right.depth);
-        let primitive =
-            Primitive::Relation { left: left.tree, comparison, right: right.tree };
+        let primitive = Primitive::Relation {
+            left: left.tree,
+            comparison,
+            right: right.tree,
+        };
         let node = Node::Primitive(primitive, from.to(to));
         Ok(Item::Boolean(self.deeper(node, depth, operator.span)?))
     }
@@ -260,7 +289,13 @@ impl Parser<'_> {
         // Constants fold here, so that they cost no depth.
         if let (Arithmetic::Number(first), Arithmetic::Number(second)) = (&left.tree, &right.tree) {
             if let Some(number) = operator.apply(*first, *second) {
-                return Ok(Item::Number(Part { tree: Arithmetic::Number(number), depth: 0 }, span));
+                return Ok(Item::Number(
+                    Part {
+                        tree: Arithmetic::Number(number),
+                        depth: 0,
+                    },
+                    span,
+                ));
             }
         }
         let depth = left.depth.max(right.depth);
@@ -355,9 +390,16 @@ impl Parser<'_> {
                 parser.advance();
             }
             let close = parser.expect(Kind::RightBracket, "expected `]`, or `:` and a size")?;
-            let tree = Arithmetic::Load { layer, offset: Box::new(offset.tree), size };
+            let tree = Arithmetic::Load {
+                layer,
+                offset: Box::new(offset.tree),
+                size,
+            };
             let span = token.span.to(close.span);
-            Ok(Item::Number(parser.deeper(tree, offset.depth, token.span)?, span))
+            Ok(Item::Number(
+                parser.deeper(tree, offset.depth, token.span)?,
+                span,
+            ))
         })
     }
 
@@ -365,7 +407,13 @@ impl Parser<'_> {
     fn node(&mut self, item: Item) -> Result<Part<Node>> {
         match item {
             Item::Boolean(part) => Ok(part),
-            Item::Number(Part { tree: Arithmetic::Number(_), .. }, span) => {
+            Item::Number(
+                Part {
+                    tree: Arithmetic::Number(_),
+                    ..
+                },
+                span,
+            ) => {
                 let Some(qualifiers) = self.inherited.clone() else {
                     let message = "this number qualifies nothing: expected a comparison after it, \
                                    or a word such as `port` before it";
@@ -374,9 +422,10 @@ impl Parser<'_> {
                 let word = self.slice(span).trim_matches(['(', ')', ' ']).to_owned();
                 self.identified(&qualifiers, &word, span, false)
             }
-            Item::Number(_, span) => {
-                Err(self.error(span, "a number alone is neither true nor false: expected a comparison"))
-            }
+            Item::Number(_, span) => Err(self.error(
+                span,
+                "a number alone is neither true nor false: expected a comparison",
+            )),
         }
     }
 

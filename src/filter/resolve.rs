@@ -7,9 +7,9 @@
 
 use std::sync::Arc;
 
+use super::Resolve;
 use super::fault::{CompileError, Fault, Span};
 use super::tree::{Direction, Family, Node, Primitive};
-use super::Resolve;
 
 /// The tree without names.
 pub(super) fn resolved(
@@ -45,37 +45,60 @@ fn named(
         Ok(addresses) if addresses.is_empty() => {
             Err(refused(name, "it has no IPv4 address".to_owned()))
         }
-        Ok(addresses) => {
-            Ok(addresses.into_iter().map(|address| (u32::from(address), u32::MAX)).collect())
-        }
+        Ok(addresses) => Ok(addresses
+            .into_iter()
+            .map(|address| (u32::from(address), u32::MAX))
+            .collect()),
         Err(why) => Err(refused(name, why)),
     };
     let ether = |name: &str| resolve.ethernet(name).map_err(|why| refused(name, why));
     let node = |primitive| Node::Primitive(primitive, span);
     Ok(match primitive {
-        Primitive::HostName { family, direction, name } => {
+        Primitive::HostName {
+            family,
+            direction,
+            name,
+        } => {
             let networks: Vec<(u32, u32)> = host(name)?;
             let (family, direction) = (*family, *direction);
             if direction == Direction::Both {
                 // Both ends have the same address, whichever of the name's it is.
                 let each = networks.into_iter().map(|network| {
-                    node(Primitive::Host { family, direction, networks: vec![network] })
+                    node(Primitive::Host {
+                        family,
+                        direction,
+                        networks: vec![network],
+                    })
                 });
                 return Ok(Node::Or(each.collect()));
             }
-            node(Primitive::Host { family, direction, networks })
+            node(Primitive::Host {
+                family,
+                direction,
+                networks,
+            })
         }
         Primitive::EtherName { direction, name } => {
             let addresses = vec![ether(name)?];
-            node(Primitive::EtherHost { direction: *direction, addresses })
+            node(Primitive::EtherHost {
+                direction: *direction,
+                addresses,
+            })
         }
         Primitive::Gateway { name } => {
             let direction = Direction::Either;
             let addresses = vec![ether(name)?];
             let (family, networks) = (Family::Any, host(name)?);
             Node::And(vec![
-                node(Primitive::EtherHost { direction, addresses }),
-                Node::Not(Box::new(node(Primitive::Host { family, direction, networks }))),
+                node(Primitive::EtherHost {
+                    direction,
+                    addresses,
+                }),
+                Node::Not(Box::new(node(Primitive::Host {
+                    family,
+                    direction,
+                    networks,
+                }))),
             ])
         }
         other => node(other.clone()),
@@ -141,29 +164,57 @@ fn join(last: &mut Node, node: Node) -> Option<Node> {
     };
     let joined = match (first, second) {
         (
-            Primitive::Host { family, direction, networks },
-            Primitive::Host { family: other_family, direction: other, networks: more },
+            Primitive::Host {
+                family,
+                direction,
+                networks,
+            },
+            Primitive::Host {
+                family: other_family,
+                direction: other,
+                networks: more,
+            },
         ) if family == other_family && direction == other && *direction != Direction::Both => {
             networks.extend(more);
             true
         }
         (
-            Primitive::Host6 { direction, networks },
-            Primitive::Host6 { direction: other, networks: more },
+            Primitive::Host6 {
+                direction,
+                networks,
+            },
+            Primitive::Host6 {
+                direction: other,
+                networks: more,
+            },
         ) if direction == other && *direction != Direction::Both => {
             networks.extend(more);
             true
         }
         (
-            Primitive::EtherHost { direction, addresses },
-            Primitive::EtherHost { direction: other, addresses: more },
+            Primitive::EtherHost {
+                direction,
+                addresses,
+            },
+            Primitive::EtherHost {
+                direction: other,
+                addresses: more,
+            },
         ) if direction == other && *direction != Direction::Both => {
             addresses.extend(more);
             true
         }
         (
-            Primitive::Port { transports, direction, ranges },
-            Primitive::Port { transports: other_transports, direction: other, ranges: more },
+            Primitive::Port {
+                transports,
+                direction,
+                ranges,
+            },
+            Primitive::Port {
+                transports: other_transports,
+                direction: other,
+                ranges: more,
+            },
         ) if transports == other_transports
             && direction == other
             && *direction != Direction::Both =>

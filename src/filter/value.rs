@@ -27,11 +27,21 @@ pub(super) enum Value {
     /// Something the kernel knows beside the frame's bytes; reading it never fails.
     Ancillary(Ancillary),
     /// `size` bytes at `offset` plus `base`, first one most significant.
-    Load { size: u8, base: Option<ValueId>, offset: u32 },
+    Load {
+        size: u8,
+        base: Option<ValueId>,
+        offset: u32,
+    },
     /// Four times the low half of the byte at `offset`: the length of an IPv4 header.
-    HeaderLength { offset: u32 },
+    HeaderLength {
+        offset: u32,
+    },
     Negate(ValueId),
-    Binary { operator: Operator, left: ValueId, right: ValueId },
+    Binary {
+        operator: Operator,
+        left: ValueId,
+        right: ValueId,
+    },
 }
 
 /// What the Linux kernel offers beside the bytes: offsets from its `SKF_AD_OFF`
@@ -69,7 +79,10 @@ pub(super) struct Values {
 
 impl Values {
     pub(super) fn get(&self, id: ValueId) -> Value {
-        self.values.get(id.index()).copied().unwrap_or(Value::Constant(0))
+        self.values
+            .get(id.index())
+            .copied()
+            .unwrap_or(Value::Constant(0))
     }
 
     pub(super) fn constant(&mut self, number: u32) -> ValueId {
@@ -97,7 +110,11 @@ impl Values {
     }
 
     pub(super) fn binary(&mut self, operator: Operator, left: ValueId, right: ValueId) -> ValueId {
-        self.intern(Value::Binary { operator, left, right })
+        self.intern(Value::Binary {
+            operator,
+            left,
+            right,
+        })
     }
 
     fn folded(&self, value: Value) -> Value {
@@ -106,7 +123,11 @@ impl Values {
                 Some(number) => Value::Constant(number.wrapping_neg()),
                 None => value,
             },
-            Value::Binary { operator, left, right } => {
+            Value::Binary {
+                operator,
+                left,
+                right,
+            } => {
                 match (self.as_constant(left), self.as_constant(right)) {
                     (Some(first), Some(second)) => {
                         operator.apply(first, second).map_or(value, Value::Constant)
@@ -114,9 +135,11 @@ impl Values {
                     (None, Some(second)) if is_identity(operator, second) => self.get(left),
                     // A constant on the right is an instruction's operand; on the left it would
                     // need a register.
-                    (Some(_), None) if commutes(operator) => {
-                        Value::Binary { operator, left: right, right: left }
-                    }
+                    (Some(_), None) if commutes(operator) => Value::Binary {
+                        operator,
+                        left: right,
+                        right: left,
+                    },
                     _ => value,
                 }
             }
@@ -135,7 +158,11 @@ impl Values {
             }
             Value::HeaderLength { .. } => visit(id),
             Value::Negate(of) => self.loads(of, visit),
-            Value::Binary { operator, left, right } => {
+            Value::Binary {
+                operator,
+                left,
+                right,
+            } => {
                 self.loads(left, visit);
                 self.loads(right, visit);
                 // A division by a computed number can reject the frame, as a load can.

@@ -77,8 +77,12 @@ impl Lowering<'_> {
 
     /// The UDP header at `header` is there and goes to a tunnel's port.
     fn tunnel_port(&mut self, header: Place) -> Logic {
-        let vxlan = self.loader.equals(header.plus(2), 2, names::VXLAN_PORT.into());
-        let geneve = self.loader.equals(header.plus(2), 2, names::GENEVE_PORT.into());
+        let vxlan = self
+            .loader
+            .equals(header.plus(2), 2, names::VXLAN_PORT.into());
+        let geneve = self
+            .loader
+            .equals(header.plus(2), 2, names::GENEVE_PORT.into());
         Logic::all([self.holds(header.plus(4)), Logic::any([vxlan, geneve])])
     }
 
@@ -103,7 +107,10 @@ impl Lowering<'_> {
                 Link::Mpls => return self.error(span, "no VLAN tag can follow an MPLS label"),
                 _ => {
                     let link_type = self.loader.link_type;
-                    return self.error(span, format!("there are no VLAN tags here (link type {link_type})"));
+                    return self.error(
+                        span,
+                        format!("there are no VLAN tags here (link type {link_type})"),
+                    );
                 }
             }
         }
@@ -131,10 +138,17 @@ impl Lowering<'_> {
         for view in &self.views {
             if !matches!(
                 view.link,
-                Link::Ethernet(_) | Link::EtherType(_) | Link::Cooked(_) | Link::Ppp(_) | Link::Mpls
+                Link::Ethernet(_)
+                    | Link::EtherType(_)
+                    | Link::Cooked(_)
+                    | Link::Ppp(_)
+                    | Link::Mpls
             ) {
                 let link_type = self.loader.link_type;
-                return self.error(span, format!("there are no MPLS labels here (link type {link_type})"));
+                return self.error(
+                    span,
+                    format!("there are no MPLS labels here (link type {link_type})"),
+                );
             }
         }
         Ok(self.inward(|this, view| {
@@ -144,7 +158,9 @@ impl Lowering<'_> {
                 this.loader.carries(view, names::MPLS)
             };
             let right = match label {
-                Some(label) => this.loader.masked(view.network, 4, 0xffff_f000, label << 12),
+                Some(label) => this
+                    .loader
+                    .masked(view.network, 4, 0xffff_f000, label << 12),
                 None => Logic::Constant(true),
             };
             view.link = Link::Mpls;
@@ -185,9 +201,9 @@ impl Lowering<'_> {
                     self.loader.masked(header, 1, 0x08, 0x08)
                 };
                 let right = match identifier {
-                    Some(number) => {
-                        self.loader.masked(header.plus(4), 4, 0xffff_ff00, number << 8)
-                    }
+                    Some(number) => self
+                        .loader
+                        .masked(header.plus(4), 4, 0xffff_ff00, number << 8),
                     None => Logic::Constant(true),
                 };
                 let guard = Logic::all([view.guard.clone(), there, flags, right]);
@@ -211,12 +227,17 @@ impl Lowering<'_> {
         let (checks, header) = if version == names::IPV4 {
             let is_udp = self.loader.equals(view.network.plus(9), 1, udp);
             let first = self.first_fragment(view.network);
-            (Logic::all([is_udp, first]), self.loader.after_ipv4(view.network))
+            (
+                Logic::all([is_udp, first]),
+                self.loader.after_ipv4(view.network),
+            )
         } else {
             let is_udp = self.loader.equals(view.network.plus(6), 1, udp);
             (is_udp, Some(view.network.plus(40)))
         };
-        let Some(header) = header else { return (Logic::Constant(false), None) };
+        let Some(header) = header else {
+            return (Logic::Constant(false), None);
+        };
         let to = self.loader.equals(header.plus(2), 2, port.into());
         (Logic::all([carried, checks, to]), Some(header.plus(8)))
     }
@@ -235,17 +256,30 @@ impl Lowering<'_> {
             return;
         }
         // The length of Geneve's options, in words, is in the low six bits of its first byte.
-        let Some(first) = self.loader.load(header, 1) else { return };
+        let Some(first) = self.loader.load(header, 1) else {
+            return;
+        };
         let values = &mut *self.loader.values;
         let (mask, two) = (values.constant(0x3f), values.constant(2));
         let words = values.binary(Operator::And, first, mask);
         let mut base = values.binary(Operator::ShiftLeft, words, two);
         if let Some(outer) = header.base {
-            base = values.intern(Value::Binary { operator: Operator::Add, left: base, right: outer });
+            base = values.intern(Value::Binary {
+                operator: Operator::Add,
+                left: base,
+                right: outer,
+            });
         }
-        let inside = Place { base: Some(base), offset: header.offset }.plus(8);
+        let inside = Place {
+            base: Some(base),
+            offset: header.offset,
+        }
+        .plus(8);
         let bridged = self.loader.equals(header.plus(2), 2, names::BRIDGED);
-        self.views.push(ethernet(inside, Logic::all([guard.clone(), bridged.clone()])));
+        self.views.push(ethernet(
+            inside,
+            Logic::all([guard.clone(), bridged.clone()]),
+        ));
         self.views.push(View {
             guard: Logic::all([guard.clone(), !bridged]),
             link: Link::EtherType(header.plus(2)),

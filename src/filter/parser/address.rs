@@ -108,12 +108,22 @@ mod tests {
     #[test]
     fn every_notation_of_an_ethernet_address() {
         let expected = Some([1, 2, 0xab, 0xcd, 5, 6]);
-        for word in
-            ["1:2:ab:cd:5:6", "01-02-AB-CD-05-06", "01.02.ab.cd.05.06", "0102.abcd.0506", "0102abcd0506"]
-        {
+        for word in [
+            "1:2:ab:cd:5:6",
+            "01-02-AB-CD-05-06",
+            "01.02.ab.cd.05.06",
+            "0102.abcd.0506",
+            "0102abcd0506",
+        ] {
             assert_eq!(ether(word), expected, "{word}");
         }
-        for word in ["1:2:3:4:5", "1:2:3:4:5:678", "102.abcd.506", "g:2:3:4:5:6", ""] {
+        for word in [
+            "1:2:3:4:5",
+            "1:2:3:4:5:678",
+            "102.abcd.506",
+            "g:2:3:4:5:6",
+            "",
+        ] {
             assert_eq!(ether(word), None, "{word}");
         }
     }

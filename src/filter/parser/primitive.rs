@@ -3,9 +3,7 @@
 use super::address;
 use super::{Kind, Parser, Part, Result, Span};
 use crate::filter::names::{self, Protocol, services};
-use crate::filter::tree::{
-    Arithmetic, Comparison, Direction, Family, Node, Primitive, Version,
-};
+use crate::filter::tree::{Arithmetic, Comparison, Direction, Family, Node, Primitive, Version};
 
 /// What was said before an id, kept for the ids after it that say nothing.
 #[derive(Debug, Clone)]
@@ -34,7 +32,10 @@ impl Parser<'_> {
     /// A primitive at the next word.
     pub(super) fn primitive(&mut self) -> Result<Part<Node>> {
         let start = self.token();
-        let protocol = self.word().and_then(names::protocol).map(|word| (word, start.span));
+        let protocol = self
+            .word()
+            .and_then(names::protocol)
+            .map(|word| (word, start.span));
         if protocol.is_some() {
             self.advance();
         } else if let Some(part) = self.standalone()? {
@@ -62,8 +63,17 @@ impl Parser<'_> {
             }
             _ => {
                 let what = what.unwrap_or(What::Anything);
-                let qualifiers = Qualifiers { protocol, direction, what };
-                self.id(&qualifiers)
+                let qualifiers = Qualifiers {
+                    protocol,
+                    direction,
+                    what,
+                };
+                let mut part = self.id(&qualifiers)?;
+                // The place of a primitive is all of it, qualifiers included.
+                if let Node::Primitive(_, span) = &mut part.tree {
+                    *span = span.to(start.span);
+                }
+                Ok(part)
             }
         }
     }
@@ -71,7 +81,10 @@ impl Parser<'_> {
     fn leaf(&self, primitive: Primitive, from: Span) -> Result<Part<Node>> {
         let last = self.at.checked_sub(1).and_then(|at| self.tokens.get(at));
         let span = last.map_or(from, |token| from.to(token.span));
-        Ok(Part { tree: Node::Primitive(primitive, span), depth: 1 })
+        Ok(Part {
+            tree: Node::Primitive(primitive, span),
+            depth: 1,
+        })
     }
 
     /// `broadcast` and `multicast`, alone or of a protocol.
@@ -83,20 +96,28 @@ impl Parser<'_> {
         };
         let place = self.advance().span;
         self.inherited = None;
-        match (protocol.map_or(Protocol::Link, |(protocol, _)| protocol), multicast) {
+        match (
+            protocol.map_or(Protocol::Link, |(protocol, _)| protocol),
+            multicast,
+        ) {
             (Protocol::Link, false) => Ok(Some(Primitive::EtherBroadcast)),
             (Protocol::Link, true) => Ok(Some(Primitive::EtherMulticast)),
             (Protocol::Network(names::IPV4), false) => Ok(Some(Primitive::IpBroadcast)),
             (Protocol::Network(names::IPV4), true) => Ok(Some(Primitive::IpMulticast)),
             (Protocol::Network(names::IPV6), true) => Ok(Some(Primitive::Ip6Multicast)),
-            _ => Err(self.error(place, "only `ether`, `ip` and `ip6 multicast` have this word")),
+            _ => Err(self.error(
+                place,
+                "only `ether`, `ip` and `ip6 multicast` have this word",
+            )),
         }
     }
 
     /// A word that needs no qualifiers.
     fn standalone(&mut self) -> Result<Option<Part<Node>>> {
         let token = self.token();
-        let Some(word) = self.word() else { return Ok(None) };
+        let Some(word) = self.word() else {
+            return Ok(None);
+        };
         let primitive = match word {
             "inbound" => self.plain(Primitive::Inbound),
             "outbound" => self.plain(Primitive::Outbound),
@@ -108,7 +129,10 @@ impl Parser<'_> {
                 self.advance();
                 Primitive::InterfaceIndex(self.required_number()?)
             }
-            "vlan" => Primitive::Vlan(self.tag("VLAN id", 0xfff)?.and_then(|id| id.try_into().ok())),
+            "vlan" => Primitive::Vlan(
+                self.tag("VLAN id", 0xfff)?
+                    .and_then(|id| id.try_into().ok()),
+            ),
             "mpls" => Primitive::Mpls(self.tag("MPLS label", 0xf_ffff)?),
             "pppoes" => {
                 let session = self.tag("PPPoE session id", 0xffff)?;
@@ -130,7 +154,11 @@ impl Parser<'_> {
     fn length(&mut self, comparison: Comparison) -> Result<Primitive> {
         self.advance();
         let right = Arithmetic::Number(self.required_number()?);
-        Ok(Primitive::Relation { left: Arithmetic::Length, comparison, right })
+        Ok(Primitive::Relation {
+            left: Arithmetic::Length,
+            comparison,
+            right,
+        })
     }
 
     fn required_number(&mut self) -> Result<u32> {
@@ -168,7 +196,8 @@ impl Parser<'_> {
         };
         self.advance();
         let next = self.tokens.get(self.at + 1);
-        let joined = next.is_some_and(|next| next.kind == Kind::Word && self.slice(next.span) == other);
+        let joined =
+            next.is_some_and(|next| next.kind == Kind::Word && self.slice(next.span) == other);
         let direction = match self.kind() {
             Kind::Or if joined => Direction::Either,
             Kind::And if joined => Direction::Both,
@@ -200,7 +229,11 @@ impl Parser<'_> {
         let token = self.token();
         match token.kind {
             Kind::LeftParen | Kind::Not => self.nested(|parser| {
-                let item = if token.kind == Kind::Not { parser.term()? } else { parser.operand()? };
+                let item = if token.kind == Kind::Not {
+                    parser.term()?
+                } else {
+                    parser.operand()?
+                };
                 parser.node(item)
             }),
             Kind::Word | Kind::Escaped => {
@@ -221,9 +254,11 @@ impl Parser<'_> {
             || address::ip6(&word).is_some();
         let qualifiers = match &self.inherited {
             Some(qualifiers) => qualifiers.clone(),
-            None if address => {
-                Qualifiers { protocol: None, direction: None, what: What::Anything }
-            }
+            None if address => Qualifiers {
+                protocol: None,
+                direction: None,
+                what: What::Anything,
+            },
             None => {
                 let lower = word.to_ascii_lowercase();
                 let keyword = names::protocol(&lower).is_some() && lower != word;
@@ -265,13 +300,18 @@ impl Parser<'_> {
             What::Protocol => self.protocol_number(qualifiers, word, span, escaped)?,
             What::ProtocolChain => {
                 let version = self.version(qualifiers)?;
-                Primitive::ProtocolChain { version, number: self.ip_number(word, span, escaped)? }
+                Primitive::ProtocolChain {
+                    version,
+                    number: self.ip_number(word, span, escaped)?,
+                }
             }
             What::Gateway => {
                 if !escaped && (address::dotted(word).is_some() || address::ip6(word).is_some()) {
                     return Err(self.error(span, "a gateway is named by a host name"));
                 }
-                Primitive::Gateway { name: word.to_owned() }
+                Primitive::Gateway {
+                    name: word.to_owned(),
+                }
             }
         };
         self.leaf(primitive, span)
@@ -302,18 +342,23 @@ impl Parser<'_> {
                     return Err(self.error(place, "the link layer has no nets"));
                 }
                 let primitive = match address::ether(word) {
-                    Some(address) if !escaped => {
-                        Primitive::EtherHost { direction, addresses: vec![address] }
-                    }
+                    Some(address) if !escaped => Primitive::EtherHost {
+                        direction,
+                        addresses: vec![address],
+                    },
                     _ if !escaped && address::dotted(word).is_some() => {
                         return Err(self.error(span, "expected an Ethernet address or a name"));
                     }
-                    _ => Primitive::EtherName { direction, name: word.to_owned() },
+                    _ => Primitive::EtherName {
+                        direction,
+                        name: word.to_owned(),
+                    },
                 };
                 return self.leaf(primitive, span);
             }
             Some((_, place)) => {
-                let message = "a host or net is looked for in `ip`, `ip6`, `arp`, `rarp` or `ether`";
+                let message =
+                    "a host or net is looked for in `ip`, `ip6`, `arp`, `rarp` or `ether`";
                 return Err(self.error(place, message));
             }
         };
@@ -325,7 +370,11 @@ impl Parser<'_> {
                 return self.host6(qualifiers, direction, address, span);
             }
             if let Some(network) = self.network(qualifiers, word, span)? {
-                let primitive = Primitive::Host { family, direction, networks: vec![network] };
+                let primitive = Primitive::Host {
+                    family,
+                    direction,
+                    networks: vec![network],
+                };
                 return self.leaf(primitive, span);
             }
             if word.contains(':') {
@@ -338,9 +387,16 @@ impl Parser<'_> {
             }
         }
         if qualifiers.what == What::Net {
-            return Err(self.error(span, "a net is written in numbers, such as 10.1.0.0/16 or 10.1"));
+            return Err(self.error(
+                span,
+                "a net is written in numbers, such as 10.1.0.0/16 or 10.1",
+            ));
         }
-        let primitive = Primitive::HostName { family, direction, name: word.to_owned() };
+        let primitive = Primitive::HostName {
+            family,
+            direction,
+            name: word.to_owned(),
+        };
         self.leaf(primitive, span)
     }
 
@@ -409,7 +465,10 @@ impl Parser<'_> {
                 return Err(self.error(span.to(end), "bits of the host are set"));
             }
         }
-        let primitive = Primitive::Host6 { direction, networks: vec![(address, mask)] };
+        let primitive = Primitive::Host6 {
+            direction,
+            networks: vec![(address, mask)],
+        };
         self.leaf(primitive, span)
     }
 
@@ -428,7 +487,10 @@ impl Parser<'_> {
             }
         }
         names::service(word).ok_or_else(|| {
-            self.error(span, format!("`{word}` is no known service: expected its name or a port number"))
+            self.error(
+                span,
+                format!("`{word}` is no known service: expected its name or a port number"),
+            )
         })
     }
 
@@ -436,10 +498,13 @@ impl Parser<'_> {
         // Names have hyphens too: the range is split where both sides are ports.
         for (at, _) in word.match_indices('-') {
             let (first, second) = (word.get(..at), word.get(at + 1..));
-            let (Some(first), Some(second)) = (first, second) else { continue };
-            if let (Ok((low, _)), Ok((high, _))) =
-                (self.port(first, span, false), self.port(second, span, false))
-            {
+            let (Some(first), Some(second)) = (first, second) else {
+                continue;
+            };
+            if let (Ok((low, _)), Ok((high, _))) = (
+                self.port(first, span, false),
+                self.port(second, span, false),
+            ) {
                 return Ok((low.min(high), low.max(high)));
             }
         }
@@ -471,7 +536,11 @@ impl Parser<'_> {
             None => vec![names::SCTP, names::TCP, names::UDP],
         };
         let direction = qualifiers.direction.unwrap_or(Direction::Either);
-        Ok(Primitive::Port { transports, direction, ranges: vec![(low, high)] })
+        Ok(Primitive::Port {
+            transports,
+            direction,
+            ranges: vec![(low, high)],
+        })
     }
 
     fn version(&self, qualifiers: &Qualifiers) -> Result<Version> {
@@ -520,10 +589,18 @@ impl Parser<'_> {
                 _ => names::iso_protocol(word),
             }
             .map(Primitive::IsoProtocol)
-            .ok_or_else(|| self.error(span, "expected an OSI protocol: clnp, esis, isis or a number")),
+            .ok_or_else(|| {
+                self.error(
+                    span,
+                    "expected an OSI protocol: clnp, esis, isis or a number",
+                )
+            }),
             _ => {
                 let version = self.version(qualifiers)?;
-                Ok(Primitive::IpProtocol { version, number: self.ip_number(word, span, escaped)? })
+                Ok(Primitive::IpProtocol {
+                    version,
+                    number: self.ip_number(word, span, escaped)?,
+                })
             }
         }
     }
@@ -552,5 +629,7 @@ fn expected(what: What) -> &'static str {
 
 /// A mask of `bits` ones from the left, at most 32.
 fn leading_ones(bits: u32) -> u32 {
-    u32::MAX.checked_shl(32_u32.saturating_sub(bits)).unwrap_or(0)
+    u32::MAX
+        .checked_shl(32_u32.saturating_sub(bits))
+        .unwrap_or(0)
 }
