@@ -328,7 +328,7 @@ fn compiled(
             views: vec![View::new(options.link_type)],
             positive: true,
             exact: true,
-            live: options.target != Target::File,
+            target: options.target,
             deep: options.deep,
             netmask: options.netmask,
         };

@@ -299,7 +299,7 @@ fn as_frame(link_type: LinkType, bytes: &[u8]) -> Frame<'_> {
         wire_len: bytes.len() as u32,
         bytes,
         interface: None,
-        direction: Some(if bytes.len() % 2 == 0 {
+        direction: Some(if bytes.len().is_multiple_of(2) {
             Direction::In
         } else {
             Direction::Out
@@ -448,7 +448,7 @@ fn seen_by_kernel(link_type: LinkType, bytes: &[u8]) -> Option<(Target, Vec<u8>,
     let mut kernel = Kernel {
         bytes: &[],
         protocol: 0,
-        packet_type: if bytes.len() % 2 == 0 { 0 } else { 4 },
+        packet_type: if bytes.len().is_multiple_of(2) { 0 } else { 4 },
         interface: 0,
         hardware: 1,
         tag: None,

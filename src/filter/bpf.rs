@@ -131,11 +131,10 @@ pub fn validate(program: &[Instruction]) -> Result<(), Invalid> {
                 code::LSH | code::RSH if k > 31 => return wrong("shift by more than 31"),
                 _ => {}
             },
-            JMP if code == JMP | code::JA => {
-                if usize::try_from(k).map_or(true, |k| k >= left) {
-                    return wrong("jump out of the program");
-                }
+            JMP if code == JMP | code::JA && usize::try_from(k).map_or(true, |k| k >= left) => {
+                return wrong("jump out of the program");
             }
+            JMP if code == JMP | code::JA => {}
             JMP => {
                 if !matches!(code & 0xf0, code::JEQ | code::JGT | code::JGE | code::JSET) {
                     return wrong("no such jump");
@@ -399,6 +398,11 @@ mod tests {
     #[test]
     fn broken_programs_are_refused() {
         assert_eq!(validate(&PROGRAM), Ok(()));
+        let ja = |k| Instruction::new(0x05, k);
+        assert_eq!(
+            validate(&[ja(1), Instruction::new(0x06, 1), Instruction::new(0x06, 0)]),
+            Ok(())
+        );
         let ret = Instruction::new(0x06, 0);
         for broken in [
             vec![],

@@ -5,7 +5,9 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use super::evaluate::{Link, Ports, View, Views, byte, family, half, word};
+use super::evaluate::link::family;
+use super::evaluate::view::{Link, View, Views};
+use super::evaluate::{Ports, byte, half, word};
 use super::names::{self, IPV4, IPV6};
 use super::tree::Primitive;
 use super::{Filter, User};
@@ -49,6 +51,7 @@ pub(super) struct Layers {
 }
 
 /// What comes next on the way in.
+#[derive(Debug, Clone, Copy)]
 enum Next {
     /// An Ethertype, and where its packet starts.
     Type(u32, usize),
@@ -389,10 +392,10 @@ impl Fragments {
             let ports = (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]));
             if self.ports.insert(fragment.key, ports).is_none() {
                 self.order.push_back(fragment.key);
-                if self.order.len() > Self::MOST {
-                    if let Some(oldest) = self.order.pop_front() {
-                        self.ports.remove(&oldest);
-                    }
+                if self.order.len() > Self::MOST
+                    && let Some(oldest) = self.order.pop_front()
+                {
+                    self.ports.remove(&oldest);
                 }
             }
         }

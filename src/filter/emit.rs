@@ -140,7 +140,7 @@ impl Emitter<'_> {
             Comparison::AnyBit => code::JSET,
         };
         let branch = if let Some(k) = self.values.as_constant(test.right) {
-            self.into_a(test.left)?;
+            self.load_a(test.left)?;
             Line::Branch {
                 code: code::JMP | jump | code::K,
                 k,
@@ -148,7 +148,7 @@ impl Emitter<'_> {
                 no,
             }
         } else {
-            self.into_both(test.left, test.right)?;
+            self.load_both(test.left, test.right)?;
             Line::Branch {
                 code: code::JMP | jump | code::X,
                 k: 0,
@@ -178,7 +178,7 @@ impl Emitter<'_> {
         }
     }
 
-    fn into_a(&mut self, value: ValueId) -> Option<()> {
+    fn load_a(&mut self, value: ValueId) -> Option<()> {
         if self.state.a == Some(value) {
             return Some(());
         }
@@ -198,7 +198,7 @@ impl Emitter<'_> {
             Value::Constant(number) => self.put(code::LD | code::IMM, number),
             Value::Length => self.put(code::LD | code::LEN, 0),
             Value::Ancillary(ancillary) => {
-                self.put(code::LD | code::W | code::ABS, ancillary.offset())
+                self.put(code::LD | code::W | code::ABS, ancillary.offset());
             }
             Value::Load { size, base, offset } => {
                 let width = match size {
@@ -209,18 +209,18 @@ impl Emitter<'_> {
                 let mode = match base {
                     None => code::ABS,
                     Some(base) => {
-                        self.into_x(base)?;
+                        self.load_x(base)?;
                         code::IND
                     }
                 };
                 self.put(code::LD | width | mode, offset);
             }
             Value::HeaderLength { .. } => {
-                self.into_x(value)?;
+                self.load_x(value)?;
                 self.put(code::MISC | code::TXA, 0);
             }
             Value::Negate(of) => {
-                self.into_a(of)?;
+                self.load_a(of)?;
                 self.put(code::ALU | code::NEG, 0);
             }
             Value::Binary {
@@ -230,7 +230,7 @@ impl Emitter<'_> {
             } => {
                 let operation = code::ALU | operation(operator);
                 if let Some(k) = self.values.as_constant(right) {
-                    self.into_a(left)?;
+                    self.load_a(left)?;
                     self.put(operation | code::K, k);
                 } else {
                     let swapped = commutes(operator)
@@ -241,7 +241,7 @@ impl Emitter<'_> {
                     } else {
                         (left, right)
                     };
-                    self.into_both(left, right)?;
+                    self.load_both(left, right)?;
                     self.put(operation | code::X, 0);
                 }
                 self.state.a = Some(value);
@@ -252,7 +252,7 @@ impl Emitter<'_> {
     }
 
     /// Into the index register.
-    fn into_x(&mut self, value: ValueId) -> Option<()> {
+    fn load_x(&mut self, value: ValueId) -> Option<()> {
         if self.state.x == Some(value) {
             return Some(());
         }
@@ -261,8 +261,8 @@ impl Emitter<'_> {
             self.state.x = Some(value);
             return Some(());
         }
-        if !self.directly_into_x(value) {
-            self.into_a(value)?;
+        if !self.load_x_directly(value) {
+            self.load_a(value)?;
             self.put(code::MISC | code::TAX, 0);
         }
         self.state.x = Some(value);
@@ -270,7 +270,7 @@ impl Emitter<'_> {
     }
 
     /// One instruction that leaves the accumulator alone, if there is one.
-    fn directly_into_x(&mut self, value: ValueId) -> bool {
+    fn load_x_directly(&mut self, value: ValueId) -> bool {
         if let Some(at) = self.remembered(value) {
             self.put(code::LDX | code::W | code::MEM, at);
         } else {
@@ -285,12 +285,12 @@ impl Emitter<'_> {
         true
     }
 
-    fn into_both(&mut self, left: ValueId, right: ValueId) -> Option<()> {
+    fn load_both(&mut self, left: ValueId, right: ValueId) -> Option<()> {
         let both = self.state.a == Some(left) || self.keeps_x(left, right);
         if self.state.x == Some(right) && both {
-            return self.into_a(left);
+            return self.load_a(left);
         }
-        if self.state.a == Some(left) && self.directly_into_x(right) {
+        if self.state.a == Some(left) && self.load_x_directly(right) {
             return Some(());
         }
         let direct = self.remembered(right).is_some()
@@ -299,21 +299,21 @@ impl Emitter<'_> {
                 Value::Constant(_) | Value::Length | Value::HeaderLength { .. }
             );
         if direct {
-            self.into_a(left)?;
-            return self.into_x(right);
+            self.load_a(left)?;
+            return self.load_x(right);
         }
         if self.keeps_x(left, right) {
-            self.into_x(right)?;
-            return self.into_a(left);
+            self.load_x(right)?;
+            return self.load_a(left);
         }
-        self.into_a(right)?;
+        self.load_a(right)?;
         let at = KEPT + self.temporaries;
         if at >= MEMORY {
             return None;
         }
         self.put(code::ST, at);
         self.temporaries += 1;
-        let done = self.into_a(left);
+        let done = self.load_a(left);
         self.temporaries -= 1;
         done?;
         self.put(code::LDX | code::W | code::MEM, at);
@@ -395,16 +395,13 @@ impl<'a> Blocks<'a> {
                     },
                 })
                 .collect();
-            match seen.get(&lines) {
-                Some(&other) => {
-                    if let Some(slot) = same.get_mut(id.0 as usize) {
-                        *slot = other;
-                    }
+            if let Some(&other) = seen.get(&lines) {
+                if let Some(slot) = same.get_mut(id.0 as usize) {
+                    *slot = other;
                 }
-                None => {
-                    seen.insert(lines.clone(), *id);
-                    kept.push((*id, lines));
-                }
+            } else {
+                seen.insert(lines.clone(), *id);
+                kept.push((*id, lines));
             }
         }
         let mut starts = vec![0; slots];

@@ -4,110 +4,21 @@
 //! BPF program can: look through any encapsulation, follow a chain of headers, and use what the
 //! first fragment of a datagram said about its ports.
 
+#![expect(
+    clippy::option_option,
+    reason = "the outer option is whether the frame holds the bytes, the inner whether what is \
+              asked for is there"
+)]
+
 use super::deep;
 use super::names::{self, IPV4, IPV6};
 use super::tree::{Arithmetic, Comparison, Direction, Family, Layer, Node, Primitive, Version};
 use crate::wire::frame::{Direction as Way, Frame, LinkType};
+use view::{Link, View, Views};
 
-/// How a view's packet is announced; positions are offsets in the frame.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Link {
-    Ethernet(usize),
-    Cooked(usize),
-    EtherType(usize),
-    Ppp(usize),
-    HostFamily,
-    NetworkFamily,
-    Version,
-    Mpls,
-    /// This Ethertype, as something further out said.
-    Known(u32),
-    Opaque,
-}
-
-/// One way to look at the frame.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct View {
-    /// Whether this is the way; none if the frame is too short to tell.
-    pub(super) holds: Option<bool>,
-    pub(super) link: Link,
-    pub(super) header: usize,
-    pub(super) ethernet: bool,
-    pub(super) network: usize,
-}
-
-impl View {
-    /// Before any encapsulation.
-    pub(super) fn outermost(link_type: LinkType) -> Self {
-        let (link, network) = match link_type {
-            LinkType::ETHERNET => (Link::Ethernet(12), 14),
-            LinkType::LINUX_SLL => (Link::Cooked(14), 16),
-            LinkType::LINUX_SLL2 => (Link::Cooked(0), 20),
-            LinkType::RAW | LinkType::RAW_BSD | LinkType::RAW_OPENBSD => (Link::Version, 0),
-            LinkType::IPV4 => (Link::Known(IPV4), 0),
-            LinkType::IPV6 => (Link::Known(IPV6), 0),
-            LinkType::NULL => (Link::HostFamily, 4),
-            LinkType::LOOP => (Link::NetworkFamily, 4),
-            LinkType::SLIP => (Link::Version, 16),
-            LinkType::PPP | LinkType::PPP_HDLC => (Link::Ppp(2), 4),
-            LinkType::PPP_ETHER => (Link::Ppp(6), 8),
-            LinkType::C_HDLC => (Link::EtherType(2), 4),
-            _ => (Link::Opaque, 0),
-        };
-        let ethernet = link_type == LinkType::ETHERNET;
-        Self {
-            holds: Some(true),
-            link,
-            header: 0,
-            ethernet,
-            network,
-        }
-    }
-}
-
-/// The most views there are of one frame at one time.
-pub(super) const MOST_VIEWS: usize = 24;
-
-/// A few views, without an allocation for every frame.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Views {
-    views: [View; MOST_VIEWS],
-    count: usize,
-}
-
-impl Views {
-    pub(super) fn of(view: View) -> Self {
-        Self {
-            views: [view; MOST_VIEWS],
-            count: 1,
-        }
-    }
-
-    pub(super) fn all(&self) -> &[View] {
-        self.views.get(..self.count).unwrap_or_default()
-    }
-
-    fn all_mut(&mut self) -> &mut [View] {
-        self.views.get_mut(..self.count).unwrap_or_default()
-    }
-
-    /// Adds a view, if there is room; false when there is not.
-    pub(super) fn push(&mut self, view: View) -> bool {
-        let slot = self.views.get_mut(self.count);
-        let room = slot.is_some();
-        if let Some(slot) = slot {
-            *slot = view;
-            self.count += 1;
-        }
-        room
-    }
-
-    fn take(&mut self) -> Self {
-        let taken = *self;
-        self.count = 0;
-        taken
-    }
-}
+mod encapsulation;
+pub(super) mod link;
+pub(super) mod view;
 
 /// The two ports of a datagram: source, destination.
 pub(super) type Ports = (u16, u16);
@@ -222,6 +133,7 @@ impl Run<'_, '_> {
         }
     }
 
+    #[expect(clippy::too_many_lines, reason = "one arm a primitive")]
     fn test(&self, primitive: &Primitive, view: &View) -> Option<bool> {
         let network = view.network;
         match primitive {
@@ -492,7 +404,7 @@ impl Run<'_, '_> {
             Layer::Transport(number) => {
                 let there = self.carries(view, IPV4)?
                     && self.byte(network + 9)? == u32::from(number)
-                    && self.half(network + 6)? & 0x1fff == 0;
+                    && matches!(self.half(network + 6)? & 0x1fff, 0);
                 if there {
                     Some(self.after_ipv4(network)?)
                 } else {
@@ -505,262 +417,6 @@ impl Run<'_, '_> {
             }
         })
     }
-
-    /// True when the link layer announces this Ethertype or LLC service access point.
-    fn carries(&self, view: &View, number: u32) -> Option<bool> {
-        let network = view.network;
-        Some(match view.link {
-            Link::Ethernet(field) => {
-                let found = self.half(field)?;
-                let typed = if number == names::LLC_IPX {
-                    names::IPX
-                } else {
-                    number
-                };
-                if found > names::LONGEST_802_3 {
-                    return Some(found == typed);
-                }
-                // A number that small is a length, and an LLC header follows.
-                match number {
-                    names::LLC_IPX => self.llc(network, number)? || self.half(network)? == 0xffff,
-                    names::ATALK | names::AARP | 0..=names::LONGEST_802_3 => {
-                        self.llc(network, number)?
-                    }
-                    _ => false,
-                }
-            }
-            Link::Cooked(field) => {
-                let found = self.half(field)?;
-                match number {
-                    names::LLC_IPX if found == 1 || found == names::IPX => true,
-                    names::ATALK | names::AARP if found == number => true,
-                    names::ATALK | names::AARP | 0..=names::LONGEST_802_3 => {
-                        found == 4 && self.llc(network, number)?
-                    }
-                    _ => found == number,
-                }
-            }
-            Link::EtherType(field) => self.half(field)? == number,
-            Link::Ppp(field) => {
-                let found = self.half(field)?;
-                found == deep::ppp_number(number)
-            }
-            Link::HostFamily => {
-                let found = self.word(0)?;
-                family(number, found) || family(number, found.swap_bytes())
-            }
-            Link::NetworkFamily => family(number, self.word(0)?),
-            Link::Version => self.version(network, number)?,
-            Link::Mpls => match number {
-                IPV4 | IPV6 => {
-                    self.byte(network.checked_sub(2)?)? & 1 == 1 && self.version(network, number)?
-                }
-                _ => false,
-            },
-            Link::Known(known) => known == number,
-            Link::Opaque => false,
-        })
-    }
-
-    fn version(&self, network: usize, number: u32) -> Option<bool> {
-        Some(match number {
-            IPV4 => self.byte(network)? >> 4 == 4,
-            IPV6 => self.byte(network)? >> 4 == 6,
-            _ => false,
-        })
-    }
-
-    fn llc(&self, network: usize, number: u32) -> Option<bool> {
-        let snap = |organization: u32, protocol: u32| {
-            let tail = ((organization & 0xffff) << 16) | protocol;
-            Some(
-                self.word(network + 4)? == tail
-                    && self.word(network)? == 0xaaaa_0300 | (organization >> 16),
-            )
-        };
-        match number {
-            names::LLC_ISO => Some(self.half(network)? == 0xfefe),
-            names::LLC_NETBEUI => Some(self.half(network)? == 0xf0f0),
-            names::LLC_IPX => Some(snap(0, names::IPX)? || self.byte(network)? == 0xe0),
-            names::ATALK => snap(0x08_0007, names::ATALK),
-            names::AARP => snap(0, names::AARP),
-            _ => Some(self.byte(network)? == number),
-        }
-    }
-
-    /// The value of an encapsulation's word, and the move inward; none for other primitives.
-    fn encapsulation(&mut self, primitive: &Primitive, wanted: bool) -> Option<Option<bool>> {
-        let tunnel = match primitive {
-            Primitive::Geneve(id) => Some((names::GENEVE_PORT, *id)),
-            Primitive::Vxlan(id) => Some((names::VXLAN_PORT, *id)),
-            Primitive::Vlan(_) | Primitive::Mpls(_) | Primitive::PppoeSession(_) => None,
-            Primitive::PppoeDiscovery if wanted => {
-                return Some(self.any(|run, view| run.carries(view, names::PPPOE_DISCOVERY)));
-            }
-            _ => return None,
-        };
-        if let Some(tags) = self.deep {
-            return Some(Some(tags.iter().any(|tag| tag.is(primitive))));
-        }
-        let mut value = Some(false);
-        let Some((port, id)) = tunnel else {
-            let mut views = self.views;
-            for view in views.all_mut() {
-                if value == Some(false) {
-                    value = match view.holds {
-                        Some(true) => self.tagged(view, primitive),
-                        other => other,
-                    };
-                }
-                *view = inward(*view, primitive);
-            }
-            self.views = views;
-            return Some(value);
-        };
-        for view in self.views.take().all() {
-            self.tunnel(view, port, id);
-        }
-        for view in self.views.all() {
-            if value == Some(false) {
-                value = view.holds;
-            }
-        }
-        Some(value)
-    }
-
-    /// Whether the tag, label or session is there.
-    fn tagged(&self, view: &View, primitive: &Primitive) -> Option<bool> {
-        let at = view.network;
-        match primitive {
-            Primitive::Vlan(id) => {
-                for tag in names::VLANS {
-                    if self.carries(view, tag)? {
-                        let right = |id: u16| Some(self.half(at)? & 0xfff == u32::from(id));
-                        return id.map_or(Some(true), right);
-                    }
-                }
-                Some(false)
-            }
-            Primitive::Mpls(label) => {
-                let labelled = match view.link {
-                    Link::Mpls => self.byte(at.checked_sub(2)?)? & 1 == 0,
-                    _ => self.carries(view, names::MPLS)?,
-                };
-                let right = |label: u32| Some(self.word(at)? >> 12 == label);
-                Some(labelled && label.map_or(Some(true), right)?)
-            }
-            Primitive::PppoeSession(session) => {
-                let right = |session: u16| Some(self.half(at + 2)? == u32::from(session));
-                Some(
-                    self.carries(view, names::PPPOE_SESSION)?
-                        && session.map_or(Some(true), right)?,
-                )
-            }
-            _ => Some(false),
-        }
-    }
-
-    /// Adds the views inside a tunnel over either version of IP.
-    fn tunnel(&mut self, view: &View, port: u16, id: Option<u32>) {
-        for version in [IPV4, IPV6] {
-            let mut header = 0;
-            let holds = (|| {
-                if !view.holds? || !self.carries(view, version)? {
-                    return Some(false);
-                }
-                let at = view.network;
-                let udp = if version == IPV4 {
-                    if self.byte(at + 9)? != 17 || self.half(at + 6)? & 0x1fff != 0 {
-                        return Some(false);
-                    }
-                    self.after_ipv4(at)?
-                } else {
-                    if self.byte(at + 6)? != 17 {
-                        return Some(false);
-                    }
-                    at + 40
-                };
-                header = udp + 8;
-                Some(
-                    self.half(udp + 2)? == u32::from(port)
-                        && if port == names::GENEVE_PORT {
-                            self.byte(header)? & 0xc0 == 0
-                        } else {
-                            self.byte(header)? & 8 != 0
-                        }
-                        && match id {
-                            Some(id) => self.word(header + 4)? >> 8 == id,
-                            None => true,
-                        },
-                )
-            })();
-            let ethernet = |header: usize, holds| View {
-                holds,
-                link: Link::Ethernet(header + 12),
-                header,
-                ethernet: true,
-                network: header + 14,
-            };
-            if port == names::VXLAN_PORT {
-                self.views.push(ethernet(header + 8, holds));
-                continue;
-            }
-            let bridged = self
-                .half(header + 2)
-                .map(|protocol| protocol == names::BRIDGED);
-            let options = self
-                .byte(header)
-                .map_or(0, |first| 4 * (first & 0x3f) as usize);
-            let inside = header + 8 + options;
-            let and = |condition: Option<bool>| match holds {
-                Some(true) => condition,
-                other => other,
-            };
-            self.views.push(ethernet(inside, and(bridged)));
-            self.views.push(View {
-                holds: and(bridged.map(|bridged| !bridged)),
-                link: Link::EtherType(header + 2),
-                header: inside,
-                ethernet: false,
-                network: inside,
-            });
-        }
-    }
-}
-
-/// The view inside a tag, label or session.
-fn inward(view: View, primitive: &Primitive) -> View {
-    let at = view.network;
-    match primitive {
-        Primitive::Vlan(_) => {
-            let link = match view.link {
-                Link::Ethernet(_) => Link::Ethernet(at + 2),
-                Link::Cooked(_) => Link::Cooked(at + 2),
-                _ => Link::EtherType(at + 2),
-            };
-            View {
-                link,
-                network: at + 4,
-                ..view
-            }
-        }
-        Primitive::Mpls(_) => View {
-            link: Link::Mpls,
-            network: at + 4,
-            ..view
-        },
-        Primitive::PppoeSession(_) => {
-            let header = at + 6;
-            View {
-                link: Link::Ppp(header),
-                header,
-                ethernet: false,
-                network: header + 2,
-                ..view
-            }
-        }
-        _ => view,
-    }
 }
 
 /// `test` of the near end (source), the far end, either or both.
@@ -770,15 +426,6 @@ fn directed(direction: Direction, test: impl Fn(bool) -> Option<bool>) -> Option
         Direction::Destination => test(true),
         Direction::Either => Some(test(false)? || test(true)?),
         Direction::Both => Some(test(false)? && test(true)?),
-    }
-}
-
-/// The BSD address families of IPv4, and of IPv6 on Linux, NetBSD, FreeBSD and macOS.
-pub(super) fn family(number: u32, found: u32) -> bool {
-    match number {
-        IPV4 => found == 2,
-        IPV6 => matches!(found, 10 | 24 | 28 | 30),
-        _ => false,
     }
 }
 

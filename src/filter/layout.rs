@@ -151,10 +151,11 @@ impl Loader<'_> {
 
     /// Bytes of which some are not in what the program sees, put together one by one.
     fn assembled(&mut self, offset: u32, size: u8) -> Option<ValueId> {
-        if let Some((ancillary, start, width)) = self.kept(offset) {
-            if start == offset && width == size {
-                return Some(self.values.intern(Value::Ancillary(ancillary)));
-            }
+        if let Some((ancillary, start, width)) = self.kept(offset)
+            && start == offset
+            && width == size
+        {
+            return Some(self.values.intern(Value::Ancillary(ancillary)));
         }
         let mut sum = None;
         for step in 0..size {

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use super::Target;
 use super::fault::{CompileError, Fault, Span};
 use super::layout::{self, Link, Loader, Place, Source, View};
 use super::names::{self, IPV4, IPV6};
@@ -32,8 +33,7 @@ pub(super) struct Lowering<'a> {
     pub(super) positive: bool,
     /// False once something could not be expressed.
     pub(super) exact: bool,
-    /// The program runs in the kernel.
-    pub(super) live: bool,
+    pub(super) target: Target,
     /// Encapsulation is looked through, by the exact filter; this one sees frames without any.
     pub(super) deep: bool,
     pub(super) netmask: Option<u32>,
@@ -59,6 +59,11 @@ impl Lowering<'_> {
             }
             Node::Primitive(primitive, span) => self.primitive(primitive, *span),
         }
+    }
+
+    /// True when the program runs in the kernel.
+    fn live(&self) -> bool {
+        self.target != Target::File
     }
 
     fn error<T>(&self, span: Span, message: impl Into<String>) -> Result<T> {
@@ -140,8 +145,8 @@ impl Lowering<'_> {
                     .equals(view.network.plus(past), 1, (*number).into());
                 Logic::all([iso, is])
             }),
-            Primitive::Llc => self.each(|this, view| this.llc(view)),
-            Primitive::IpBroadcast => self.each(|this, view| this.ip_broadcast(view)),
+            Primitive::Llc => self.each(Lowering::llc),
+            Primitive::IpBroadcast => self.each(Lowering::ip_broadcast),
             Primitive::IpMulticast => self.each(|this, view| {
                 let ip = this.loader.carries(view, IPV4);
                 let first = this.loader.load(view.network.plus(16), 1);
@@ -408,15 +413,14 @@ impl Lowering<'_> {
             crate::wire::frame::LinkType::SLIP => Some((0, 1, 1)),
             _ => None,
         };
-        let sent = match at {
-            Some((offset, size, sent)) => self.loader.equals(Place::at(offset), size, sent),
-            None => {
-                let kind = self
-                    .loader
-                    .values
-                    .intern(Value::Ancillary(Ancillary::PacketType));
-                self.loader.compare(value::Comparison::Equal, kind, 4)
-            }
+        let sent = if let Some((offset, size, sent)) = at {
+            self.loader.equals(Place::at(offset), size, sent)
+        } else {
+            let kind = self
+                .loader
+                .values
+                .intern(Value::Ancillary(Ancillary::PacketType));
+            self.loader.compare(value::Comparison::Equal, kind, 4)
         };
         if outbound { sent } else { !sent }
     }
@@ -425,7 +429,7 @@ impl Lowering<'_> {
         if self.loader.link_type == crate::wire::frame::LinkType::LINUX_SLL2 {
             return Ok(self.loader.equals(Place::at(4), 4, index));
         }
-        if self.live {
+        if self.live() {
             let found = self
                 .loader
                 .values
@@ -454,14 +458,23 @@ impl Lowering<'_> {
                 return Ok(self.inexact());
             };
             let values = &mut *self.loader.values;
-            use value::Comparison::{Equal, Greater, GreaterEqual};
             checks.push(match comparison {
-                Comparison::Equal => layout::test(values, Equal, first, second),
-                Comparison::NotEqual => !layout::test(values, Equal, first, second),
-                Comparison::Greater => layout::test(values, Greater, first, second),
-                Comparison::GreaterEqual => layout::test(values, GreaterEqual, first, second),
-                Comparison::Less => !layout::test(values, GreaterEqual, first, second),
-                Comparison::LessEqual => !layout::test(values, Greater, first, second),
+                Comparison::Equal => layout::test(values, value::Comparison::Equal, first, second),
+                Comparison::NotEqual => {
+                    !layout::test(values, value::Comparison::Equal, first, second)
+                }
+                Comparison::Greater => {
+                    layout::test(values, value::Comparison::Greater, first, second)
+                }
+                Comparison::GreaterEqual => {
+                    layout::test(values, value::Comparison::GreaterEqual, first, second)
+                }
+                Comparison::Less => {
+                    !layout::test(values, value::Comparison::GreaterEqual, first, second)
+                }
+                Comparison::LessEqual => {
+                    !layout::test(values, value::Comparison::Greater, first, second)
+                }
             });
             alternatives.push(Logic::all(checks));
         }
@@ -508,7 +521,7 @@ impl Lowering<'_> {
                 };
                 // The kernel shifts by the amount's low five bits only.
                 let shift = matches!(operator, Operator::ShiftLeft | Operator::ShiftRight);
-                if self.live && shift && self.loader.values.as_constant(right).is_none() {
+                if self.live() && shift && self.loader.values.as_constant(right).is_none() {
                     return Ok(None);
                 }
                 Some(self.loader.values.binary(*operator, left, right))
@@ -545,28 +558,25 @@ impl Lowering<'_> {
         size: u8,
         span: Span,
     ) -> Result<Option<ValueId>> {
-        let place = match self.loader.values.as_constant(offset) {
-            Some(offset) => {
-                let offset = start.offset.checked_add(offset).filter(|&at| at < 1 << 31);
-                let Some(offset) = offset else {
-                    return self.error(span, "this offset lies outside any packet");
-                };
-                Place { offset, ..start }
+        let place = if let Some(offset) = self.loader.values.as_constant(offset) {
+            let offset = start.offset.checked_add(offset).filter(|&at| at < 1 << 31);
+            let Some(offset) = offset else {
+                return self.error(span, "this offset lies outside any packet");
+            };
+            Place { offset, ..start }
+        } else {
+            // From the link layer's start a computed offset could fall on what is not there.
+            let whole = self.loader.source == Source::Saved;
+            if !whole && start.base.is_none() && start.offset < 16 {
+                return Ok(None);
             }
-            None => {
-                // From the link layer's start a computed offset could fall on what is not there.
-                let whole = self.loader.source == Source::Saved;
-                if !whole && start.base.is_none() && start.offset < 16 {
-                    return Ok(None);
-                }
-                let base = match start.base {
-                    Some(base) => self.loader.values.binary(Operator::Add, offset, base),
-                    None => offset,
-                };
-                Place {
-                    base: Some(base),
-                    ..start
-                }
+            let base = match start.base {
+                Some(base) => self.loader.values.binary(Operator::Add, offset, base),
+                None => offset,
+            };
+            Place {
+                base: Some(base),
+                ..start
             }
         };
         match self.loader.load(place, size) {

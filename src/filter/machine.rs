@@ -186,6 +186,10 @@ fn word(bytes: &[u8], at: u64) -> Option<u32> {
     Some(u32::from_be_bytes(*field))
 }
 
+/// Where the kernel's own knowledge starts among the offsets.
+const ANCILLARY: u32 = 0xffff_f000;
+const PACKET_TYPE: u32 = ANCILLARY + Ancillary::PacketType as u32;
+
 /// One valid instruction decoded.
 fn decoded(at: usize, instruction: Instruction) -> Step {
     use code::{
@@ -200,13 +204,10 @@ fn decoded(at: usize, instruction: Instruction) -> Step {
     let after = u32::try_from(at).unwrap_or(u32::MAX).saturating_add(1);
     let yes = after.saturating_add(jump_true.into());
     let no = after.saturating_add(jump_false.into());
-    const ANCILLARY: u32 = 0xffff_f000;
-    const PACKET_TYPE: u32 = ANCILLARY + Ancillary::PacketType as u32;
-    const LD_ABS: u16 = LD | W | ABS;
     match code {
         _ if code & 0x07 == LD && code & 0xe0 == ABS && k == PACKET_TYPE => Step::PacketType,
         _ if code & 0x07 == LD && code & 0xe0 == ABS && k >= ANCILLARY => Step::Unknown,
-        LD_ABS => Step::Word(k),
+        _ if code == LD | W | ABS => Step::Word(k),
         _ if code == LD | H | ABS => Step::Half(k),
         _ if code == LD | B | ABS => Step::Byte(k),
         _ if code == LD | W | IND => Step::WordAtX(k),

@@ -46,9 +46,9 @@ pub(super) const VLANS: [u32; 3] = [0x8100, 0x88a8, 0x9100];
 pub(super) const MPLS: u32 = 0x8847;
 /// MPLS with upstream-assigned label (RFC 5332).
 pub(super) const MPLS_UPSTREAM: u32 = 0x8848;
-/// PPPoE discovery (RFC 2516).
+/// `PPPoE` discovery (RFC 2516).
 pub(super) const PPPOE_DISCOVERY: u32 = 0x8863;
-/// PPPoE session (RFC 2516).
+/// `PPPoE` session (RFC 2516).
 pub(super) const PPPOE_SESSION: u32 = 0x8864;
 /// Ethernet in GRE and Geneve (RFC 7637).
 pub(super) const BRIDGED: u32 = 0x6558;

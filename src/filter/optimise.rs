@@ -204,10 +204,10 @@ impl Known {
     fn differs(&mut self, number: u32) {
         if let Some(numbers) = &mut self.one_of {
             numbers.retain(|&other| other != number);
-        } else if self.none_of.len() < MOST_NUMBERS {
-            if let Err(at) = self.none_of.binary_search(&number) {
-                self.none_of.insert(at, number);
-            }
+        } else if self.none_of.len() < MOST_NUMBERS
+            && let Err(at) = self.none_of.binary_search(&number)
+        {
+            self.none_of.insert(at, number);
         }
         if self.low == number && self.low < self.high {
             self.low += 1;
@@ -335,9 +335,9 @@ impl Facts {
             (Comparison::Equal, Some(number)) if room => {
                 let known = self.about(test.left);
                 if answer {
-                    known.equals(number)
+                    known.equals(number);
                 } else {
-                    known.differs(number)
+                    known.differs(number);
                 }
             }
             (Comparison::Greater, Some(number)) if room => {
@@ -383,10 +383,9 @@ impl Facts {
             one_of: Some(numbers),
             ..
         }) = self.find(value)
+            && let [number] = numbers.as_slice()
         {
-            if let [number] = numbers.as_slice() {
-                return Some(*number);
-            }
+            return Some(*number);
         }
         match values.get(value) {
             Value::Constant(number) => Some(number),

@@ -13,6 +13,7 @@ use super::tree::{Arithmetic, Comparison, Node, Operator, Primitive};
 use primitive::Qualifiers;
 
 mod address;
+mod host;
 mod primitive;
 
 /// The longest expression, in bytes.
@@ -287,16 +288,16 @@ impl Parser<'_> {
         }
         let span = from.to(to);
         // Constants fold here, so that they cost no depth.
-        if let (Arithmetic::Number(first), Arithmetic::Number(second)) = (&left.tree, &right.tree) {
-            if let Some(number) = operator.apply(*first, *second) {
-                return Ok(Item::Number(
-                    Part {
-                        tree: Arithmetic::Number(number),
-                        depth: 0,
-                    },
-                    span,
-                ));
-            }
+        if let (Arithmetic::Number(first), Arithmetic::Number(second)) = (&left.tree, &right.tree)
+            && let Some(number) = operator.apply(*first, *second)
+        {
+            return Ok(Item::Number(
+                Part {
+                    tree: Arithmetic::Number(number),
+                    depth: 0,
+                },
+                span,
+            ));
         }
         let depth = left.depth.max(right.depth);
         let tree = Arithmetic::Binary {

@@ -149,9 +149,9 @@ pub(super) enum Primitive {
     Vlan(Option<u16>),
     /// Behind an MPLS label.
     Mpls(Option<u32>),
-    /// PPPoE discovery.
+    /// `PPPoE` discovery.
     PppoeDiscovery,
-    /// In a PPPoE session.
+    /// In a `PPPoE` session.
     PppoeSession(Option<u16>),
     /// In a Geneve tunnel.
     Geneve(Option<u32>),
@@ -197,7 +197,7 @@ pub(super) enum Layer {
     /// The header of this protocol right after an IPv4 header, in an unfragmented or first
     /// fragment.
     Transport(u8),
-    /// ICMPv6 right after the IPv6 header.
+    /// `ICMPv6` right after the IPv6 header.
     Icmp6,
 }
 

@@ -3,20 +3,20 @@
 use super::address;
 use super::{Kind, Parser, Part, Result, Span};
 use crate::filter::names::{self, Protocol, services};
-use crate::filter::tree::{Arithmetic, Comparison, Direction, Family, Node, Primitive, Version};
+use crate::filter::tree::{Arithmetic, Comparison, Direction, Node, Primitive, Version};
 
 /// What was said before an id, kept for the ids after it that say nothing.
 #[derive(Debug, Clone)]
 pub(super) struct Qualifiers {
     /// The protocol, and its word and place for messages.
-    protocol: Option<(Protocol, Span)>,
-    direction: Option<Direction>,
-    what: What,
+    pub(super) protocol: Option<(Protocol, Span)>,
+    pub(super) direction: Option<Direction>,
+    pub(super) what: What,
 }
 
 /// What kind of thing an id names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum What {
+pub(super) enum What {
     /// Nothing was said: a host, or a net if it has a length.
     Anything,
     Host,
@@ -42,7 +42,7 @@ impl Parser<'_> {
             return Ok(part);
         }
         if let Some(node) = self.cast(protocol)? {
-            return self.leaf(node, start.span);
+            return Ok(self.leaf(node, start.span));
         }
         let said = self.token();
         let direction = self.direction();
@@ -56,7 +56,7 @@ impl Parser<'_> {
                                    `broadcast`, `multicast` or `[` after it";
                     return Err(self.error(span, message));
                 };
-                self.leaf(primitive, span)
+                Ok(self.leaf(primitive, span))
             }
             (_, Some(_), Some(What::Protocol | What::ProtocolChain | What::Gateway)) => {
                 Err(self.error(said.span, "this word takes no direction"))
@@ -78,13 +78,14 @@ impl Parser<'_> {
         }
     }
 
-    fn leaf(&self, primitive: Primitive, from: Span) -> Result<Part<Node>> {
+    /// The part that is this one primitive, up to the token just taken.
+    pub(super) fn leaf(&self, primitive: Primitive, from: Span) -> Part<Node> {
         let last = self.at.checked_sub(1).and_then(|at| self.tokens.get(at));
         let span = last.map_or(from, |token| from.to(token.span));
-        Ok(Part {
+        Part {
             tree: Node::Primitive(primitive, span),
             depth: 1,
-        })
+        }
     }
 
     /// `broadcast` and `multicast`, alone or of a protocol.
@@ -143,7 +144,7 @@ impl Parser<'_> {
             _ => return Ok(None),
         };
         self.inherited = None;
-        self.leaf(primitive, token.span).map(Some)
+        Ok(Some(self.leaf(primitive, token.span)))
     }
 
     fn plain(&mut self, primitive: Primitive) -> Primitive {
@@ -161,7 +162,7 @@ impl Parser<'_> {
         })
     }
 
-    fn required_number(&mut self) -> Result<u32> {
+    pub(super) fn required_number(&mut self) -> Result<u32> {
         let token = self.token();
         match self.word().and_then(address::number) {
             Some(Ok(number)) => {
@@ -314,162 +315,7 @@ impl Parser<'_> {
                 }
             }
         };
-        self.leaf(primitive, span)
-    }
-
-    fn host_or_net(
-        &mut self,
-        qualifiers: &Qualifiers,
-        word: &str,
-        span: Span,
-        escaped: bool,
-    ) -> Result<Part<Node>> {
-        let direction = qualifiers.direction.unwrap_or(Direction::Either);
-        let family = match qualifiers.protocol {
-            None => Family::Any,
-            Some((Protocol::Network(names::IPV4), _)) => Family::Ip,
-            Some((Protocol::Network(names::ARP), _)) => Family::Arp,
-            Some((Protocol::Network(names::RARP), _)) => Family::Rarp,
-            Some((Protocol::Network(names::IPV6), place)) => {
-                let Some(address) = address::ip6(word) else {
-                    let message = "expected an IPv6 address after `ip6`";
-                    return Err(self.error(place.to(span), message));
-                };
-                return self.host6(qualifiers, direction, address, span);
-            }
-            Some((Protocol::Link, place)) => {
-                if qualifiers.what == What::Net {
-                    return Err(self.error(place, "the link layer has no nets"));
-                }
-                let primitive = match address::ether(word) {
-                    Some(address) if !escaped => Primitive::EtherHost {
-                        direction,
-                        addresses: vec![address],
-                    },
-                    _ if !escaped && address::dotted(word).is_some() => {
-                        return Err(self.error(span, "expected an Ethernet address or a name"));
-                    }
-                    _ => Primitive::EtherName {
-                        direction,
-                        name: word.to_owned(),
-                    },
-                };
-                return self.leaf(primitive, span);
-            }
-            Some((_, place)) => {
-                let message =
-                    "a host or net is looked for in `ip`, `ip6`, `arp`, `rarp` or `ether`";
-                return Err(self.error(place, message));
-            }
-        };
-        if !escaped {
-            if let Some(address) = address::ip6(word) {
-                if family != Family::Any {
-                    return Err(self.error(span, "an IPv6 address cannot stand in this protocol"));
-                }
-                return self.host6(qualifiers, direction, address, span);
-            }
-            if let Some(network) = self.network(qualifiers, word, span)? {
-                let primitive = Primitive::Host {
-                    family,
-                    direction,
-                    networks: vec![network],
-                };
-                return self.leaf(primitive, span);
-            }
-            if word.contains(':') {
-                let message = if address::ether(word).is_some() {
-                    "an Ethernet address is looked for with `ether host`, `ether src` or `ether dst`"
-                } else {
-                    "this is neither an IPv4 nor an IPv6 address"
-                };
-                return Err(self.error(span, message));
-            }
-        }
-        if qualifiers.what == What::Net {
-            return Err(self.error(
-                span,
-                "a net is written in numbers, such as 10.1.0.0/16 or 10.1",
-            ));
-        }
-        let primitive = Primitive::HostName {
-            family,
-            direction,
-            name: word.to_owned(),
-        };
-        self.leaf(primitive, span)
-    }
-
-    /// An IPv4 address or net and what follows it: `/length` or `mask m`.
-    fn network(
-        &mut self,
-        qualifiers: &Qualifiers,
-        word: &str,
-        span: Span,
-    ) -> Result<Option<(u32, u32)>> {
-        // A single number is a net when one is asked for, else an address as one number.
-        let plain = !word.contains('.') && qualifiers.what != What::Net;
-        let (address, bits) = match (address::dotted(word), address::number(word)) {
-            (_, Some(Ok(number))) if plain => (number, 32),
-            (_, Some(Err(message))) if plain => return Err(self.error(span, message)),
-            (Some(Ok(dotted)), _) => dotted,
-            (Some(Err(message)), _) => return Err(self.error(span, message)),
-            (None, Some(Ok(number @ 0..=255))) => (number << 24, 8),
-            (None, Some(Ok(number))) => (number, 32),
-            _ => return Ok(None),
-        };
-        let mut mask = leading_ones(bits);
-        let mut end = span;
-        if qualifiers.what != What::Host && self.kind() == Kind::Slash {
-            self.advance();
-            end = self.token().span;
-            let length = self.required_number()?;
-            if length > 32 {
-                return Err(self.error(end, "an IPv4 net is at most 32 bits long"));
-            }
-            mask = leading_ones(length);
-        } else if qualifiers.what == What::Net && self.taken_word("mask") {
-            end = self.token().span;
-            let text = self.word().unwrap_or_default().to_owned();
-            mask = match (address::dotted(&text), address::number(&text)) {
-                (_, Some(Ok(number))) if text.starts_with("0x") => number,
-                (Some(Ok((mask, _))), _) => mask,
-                _ => return Err(self.error(end, "expected a mask, such as 255.255.0.0")),
-            };
-            self.advance();
-        }
-        if address & !mask != 0 {
-            let [a, b, c, d] = (address & mask).to_be_bytes();
-            let message = format!("bits of the host are set: the net is {a}.{b}.{c}.{d}");
-            return Err(self.error(span.to(end), message));
-        }
-        Ok(Some((address, mask)))
-    }
-
-    fn host6(
-        &mut self,
-        qualifiers: &Qualifiers,
-        direction: Direction,
-        address: u128,
-        span: Span,
-    ) -> Result<Part<Node>> {
-        let mut mask = u128::MAX;
-        if qualifiers.what != What::Host && self.taken(Kind::Slash) {
-            let end = self.token().span;
-            let length = self.required_number()?;
-            if length > 128 {
-                return Err(self.error(end, "an IPv6 net is at most 128 bits long"));
-            }
-            mask = u128::MAX.checked_shl(128 - length).unwrap_or(0);
-            if address & !mask != 0 {
-                return Err(self.error(span.to(end), "bits of the host are set"));
-            }
-        }
-        let primitive = Primitive::Host6 {
-            direction,
-            networks: vec![(address, mask)],
-        };
-        self.leaf(primitive, span)
+        Ok(self.leaf(primitive, span))
     }
 
     /// A port and the transports its name is registered for.
@@ -625,11 +471,4 @@ fn expected(what: What) -> &'static str {
         What::Protocol | What::ProtocolChain => "expected a protocol's number or name",
         What::Gateway => "expected a host name",
     }
-}
-
-/// A mask of `bits` ones from the left, at most 32.
-fn leading_ones(bits: u32) -> u32 {
-    u32::MAX
-        .checked_shl(32_u32.saturating_sub(bits))
-        .unwrap_or(0)
 }
