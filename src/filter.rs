@@ -58,7 +58,9 @@ pub enum Target {
     /// In the kernel, on a packet socket that sees the link layer.
     Live,
     /// In the kernel, on a packet socket without link layer headers, such as the one for all
-    /// interfaces; frames are saved with a cooked header that the program does not see.
+    /// interfaces; frames are saved with a cooked header that the program does not see. A VLAN tag
+    /// that the hardware took out must not be put back into such frames: neither the program nor
+    /// the saved header's protocol field knows of it.
     LiveCooked,
 }
 

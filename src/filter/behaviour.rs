@@ -292,6 +292,45 @@ fn what_can_be_known_beforehand_is_said() {
     assert!(!compiled("ip", LinkType::ETHERNET, false).never_matches());
 }
 
+#[test]
+fn a_filter_can_be_shared_by_threads() {
+    fn shared<T: Send + Sync + Clone>(_: &T) {}
+    shared(&compiled("tcp", LinkType::ETHERNET, true));
+}
+
+#[test]
+fn names_resolve_to_all_their_addresses() {
+    assert_eq!(
+        compiled("host pair", LinkType::ETHERNET, false).program(),
+        compiled("host 10.0.0.1 or 10.0.0.9", LinkType::ETHERNET, false).program()
+    );
+    let expression = Expression::parse("host nobody").unwrap();
+    let error = Filter::compile(
+        &expression,
+        &options(LinkType::ETHERNET, Target::File, false),
+    );
+    assert!(error.unwrap_err().to_string().contains("unknown host"));
+}
+
+#[test]
+fn a_program_too_long_for_the_kernel_is_a_superset() {
+    let mut text = String::from("port 1");
+    for port in 1..3000 {
+        let _ = write!(text, " or {}", port * 2);
+    }
+    let expression = Expression::parse(&text).unwrap();
+    let live = options(LinkType::ETHERNET, Target::Live, false);
+    let filter = Filter::compile(&expression, &live).unwrap();
+    assert!(!filter.is_exact());
+    assert!(filter.program().len() <= super::LONGEST_KERNEL_PROGRAM);
+    let (even, odd) = (tcp(9, 4000, 0), tcp(9, 4001, 0));
+    let judge = |payload: &[u8]| {
+        let bytes = ethernet(0x0800, &ipv4(6, 0, payload));
+        filter.matches(&frame(LinkType::ETHERNET, &bytes))
+    };
+    assert!(judge(&even) && !judge(&odd));
+}
+
 /// The message and the words under the caret.
 fn refused(text: &str) -> (String, String) {
     let message = match Expression::parse(text) {

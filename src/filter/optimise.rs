@@ -12,7 +12,7 @@ const MOST_PASSES: usize = 12;
 
 /// In graphs of up to this many tests, an edge looks this many undecided tests ahead for whether
 /// they matter.
-const SMALL: usize = 1000;
+const SMALL: usize = 500;
 const LOOK_AHEAD: u32 = 24;
 
 /// How many values facts are kept about at one point, and how many numbers about one value: what
