@@ -11,6 +11,7 @@ mod csv;
 mod decode;
 mod detail;
 mod diagram;
+mod filter;
 mod hexdump;
 pub mod interfaces;
 mod keys;
@@ -20,6 +21,7 @@ mod paint;
 mod pipeline;
 mod progress;
 mod render;
+mod selector;
 mod shot;
 mod stage;
 mod table;
@@ -61,6 +63,7 @@ pub enum Outcome {
 pub fn run(cli: &args::Cli, console: &mut Console<'_>) -> Result<Outcome> {
     match &cli.command {
         args::Command::Decode(decode) => decode::run(decode, cli.color, console),
+        args::Command::Filter(filter) => filter::run(filter, console),
         args::Command::Interfaces { format } => {
             interfaces::run(*format, console.out).map(|()| Outcome::Done)
         }

@@ -1,1 +1,382 @@
-//! Placeholder.
+//! The pcap-filter language: text to a typed tree, the tree to classic BPF for one link type, and
+//! a machine that runs the program over saved frames.
+//!
+//! ```text
+//! text -> lexer -> parser -> tree -> resolve -> lower -> graph -> optimise -> emit -> program
+//! ```
+//!
+//! Knows frames and link types, nothing of files, sockets, resolvers or terminals: names are
+//! resolved by whoever implements [`Resolve`].
+//!
+//! A frame that does not hold the bytes a filter needs does not match it, with `not` before the
+//! primitive or without: that is classic BPF's rule, and every part of this room keeps it.
+
+#[cfg(test)]
+mod agreement;
+#[cfg(test)]
+mod behaviour;
+mod bpf;
+mod deep;
+mod emit;
+mod evaluate;
+mod explain;
+mod fault;
+mod graph;
+mod layout;
+mod lexer;
+mod lower;
+mod machine;
+mod names;
+mod optimise;
+mod parser;
+mod resolve;
+mod tree;
+mod value;
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+pub use bpf::{Instruction, Invalid, LONGEST_KERNEL_PROGRAM, Listing, Notation, validate};
+pub use deep::Fragments;
+pub use explain::Explanation;
+pub use fault::{CompileError, Span, SyntaxError};
+pub use machine::Machine;
+
+use crate::wire::frame::{Frame, LinkType};
+use evaluate::Evaluator;
+use fault::Fault;
+use graph::{ACCEPT, Graph, Node, REJECT};
+use layout::{Loader, Source, View};
+use lower::Lowering;
+use value::{Ancillary, Comparison, Logic, Test, Value, Values};
+
+/// Where a program will run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Target {
+    /// Over saved frames, here.
+    File,
+    /// In the kernel, on a packet socket that sees the link layer.
+    Live,
+    /// In the kernel, on a packet socket without link layer headers, such as the one for all
+    /// interfaces; frames are saved with a cooked header that the program does not see. A VLAN tag
+    /// that the hardware took out must not be put back into such frames: neither the program nor
+    /// the saved header's protocol field knows of it.
+    LiveCooked,
+}
+
+/// Turns names into addresses; the language asks only where an expression has a name.
+pub trait Resolve {
+    /// The IPv4 addresses of a host.
+    ///
+    /// # Errors
+    ///
+    /// Why there are none, in a few words.
+    fn host(&self, name: &str) -> Result<Vec<Ipv4Addr>, String>;
+
+    /// The Ethernet address of a host.
+    ///
+    /// # Errors
+    ///
+    /// Why there is none, in a few words.
+    fn ethernet(&self, _name: &str) -> Result<[u8; 6], String> {
+        Err("Ethernet addresses have no names here; write the address in numbers".to_owned())
+    }
+}
+
+/// Resolves nothing.
+#[derive(Debug, Clone, Copy)]
+pub struct NoNames;
+
+impl Resolve for NoNames {
+    fn host(&self, _name: &str) -> Result<Vec<Ipv4Addr>, String> {
+        Err("names are not resolved here".to_owned())
+    }
+}
+
+/// What an expression is compiled for.
+#[derive(Clone, Copy)]
+pub struct Options<'a> {
+    /// Look through VLAN tags, MPLS, `PPPoE` and tunnels.
+    pub deep: bool,
+    /// Where the program will run.
+    pub target: Target,
+    /// The link type of the frames, as they are saved.
+    pub link_type: LinkType,
+    /// How many bytes of a frame the program asks for when it matches; 0 is taken as 262,144.
+    pub snaplen: u32,
+    /// The netmask of the capturing interface, for `ip broadcast`: most significant byte first.
+    pub netmask: Option<u32>,
+    /// Resolves the expression's names.
+    pub resolve: &'a dyn Resolve,
+}
+
+impl std::fmt::Debug for Options<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Options")
+            .field("deep", &self.deep)
+            .field("target", &self.target)
+            .field("link_type", &self.link_type)
+            .field("snaplen", &self.snaplen)
+            .field("netmask", &self.netmask)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What tcpdump asks for when nothing else is said.
+const WHOLE_FRAME: u32 = 262_144;
+
+/// More tests than this in one graph are refused: the work grows with their square.
+const MOST_TESTS: usize = 30_000;
+
+/// A parsed expression, for any link type.
+#[derive(Debug, Clone)]
+pub struct Expression {
+    text: Arc<str>,
+    /// None for the empty expression, which every frame matches.
+    tree: Option<tree::Node>,
+}
+
+impl Expression {
+    /// Parses `text`; a blank one matches every frame.
+    ///
+    /// # Errors
+    ///
+    /// Where the text leaves the language, and what was expected there. Expressions that are
+    /// longer than a megabyte or nest deeper than 200 levels are refused.
+    pub fn parse(text: &str) -> Result<Self, SyntaxError> {
+        let text: Arc<str> = Arc::from(text);
+        let tree = parser::parse(&text)?;
+        Ok(Self { text, tree })
+    }
+
+    /// What it looks for, in words.
+    #[must_use]
+    pub fn explain(&self) -> Explanation<'_> {
+        Explanation(self)
+    }
+
+    /// The text it was parsed from.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+/// A filter ready to run over frames of one link type. Clones share everything.
+#[derive(Debug, Clone)]
+pub struct Filter {
+    program: Arc<[Instruction]>,
+    exact: bool,
+    user: User,
+}
+
+/// How saved frames are judged, exactly.
+#[derive(Debug, Clone)]
+enum User {
+    /// By a program for saved frames.
+    Machine(Arc<Machine>),
+    /// By the tree, where no program can.
+    Tree(Arc<Evaluator>),
+    /// They have been judged by the kernel, on what a saved frame does not hold.
+    Judged,
+}
+
+impl Filter {
+    /// Compiles for a link type and a target.
+    ///
+    /// # Errors
+    ///
+    /// A word that means nothing on this link type or target, a name that does not resolve, or an
+    /// expression too big to compile; the place is pointed at.
+    pub fn compile(expression: &Expression, options: &Options<'_>) -> Result<Self, CompileError> {
+        let text = &expression.text;
+        let tree = match &expression.tree {
+            Some(tree) => Some(resolve::resolved(tree, text, options.resolve)?),
+            None => None,
+        };
+        let (mut program, mut exact) = compiled(text, tree.as_ref(), options)?;
+        let live = options.target != Target::File;
+        if live && program.len() > LONGEST_KERNEL_PROGRAM {
+            (program, exact) = (vec![accepting(options)], false);
+        }
+        let saved = if live && tree.is_some() {
+            compiled(
+                text,
+                tree.as_ref(),
+                &Options {
+                    target: Target::File,
+                    ..*options
+                },
+            )
+        } else {
+            Ok((program.clone(), exact))
+        };
+        let user = match (saved, tree) {
+            (Ok((program, true)), _) => {
+                let machine = Machine::new(&program)
+                    .map_err(|invalid| whole(text, format!("the program is invalid: {invalid}")))?;
+                User::Machine(Arc::new(machine))
+            }
+            (Ok((_, false)), Some(tree)) => {
+                let (link_type, netmask, deep) = (options.link_type, options.netmask, options.deep);
+                User::Tree(Arc::new(Evaluator {
+                    tree,
+                    link_type,
+                    netmask,
+                    deep,
+                }))
+            }
+            (Err(_), _) if exact => User::Judged,
+            (Err(error), _) => return Err(error),
+            (Ok((_, false)), None) => User::Judged,
+        };
+        Ok(Self {
+            program: program.into(),
+            exact,
+            user,
+        })
+    }
+
+    /// True when the frame matches, whatever the program lets pass. The frame must be of the link
+    /// type this was compiled for, and as it is saved.
+    #[must_use]
+    pub fn matches(&self, frame: &Frame<'_>) -> bool {
+        match &self.user {
+            User::Machine(machine) => machine.run(frame) != 0,
+            User::Tree(evaluator) => evaluator.evaluate(frame, None) == Some(true),
+            User::Judged => true,
+        }
+    }
+
+    /// The program for the target.
+    #[must_use]
+    pub fn program(&self) -> &[Instruction] {
+        &self.program
+    }
+
+    /// False when the program lets frames pass that do not match.
+    #[must_use]
+    pub fn is_exact(&self) -> bool {
+        self.exact
+    }
+
+    /// True when no frame of this link type can match.
+    #[must_use]
+    pub fn never_matches(&self) -> bool {
+        matches!(
+            *self.program,
+            [Instruction {
+                code: 0x06,
+                k: 0,
+                ..
+            }]
+        )
+    }
+
+    /// True when every frame matches.
+    #[must_use]
+    pub fn accepts_all(&self) -> bool {
+        matches!(
+            *self.program,
+            [Instruction {
+                code: 0x06,
+                k: 1..,
+                ..
+            }]
+        )
+    }
+}
+
+fn whole(text: &Arc<str>, message: impl Into<String>) -> CompileError {
+    CompileError(Fault::new(
+        text,
+        Span {
+            start: 0,
+            end: text.len(),
+        },
+        message,
+    ))
+}
+
+/// The instruction that accepts a frame.
+fn accepting(options: &Options<'_>) -> Instruction {
+    let bytes = if options.snaplen == 0 {
+        WHOLE_FRAME
+    } else {
+        options.snaplen
+    };
+    Instruction::new(0x06, bytes)
+}
+
+/// The program, and whether it is exact.
+fn compiled(
+    text: &Arc<str>,
+    tree: Option<&tree::Node>,
+    options: &Options<'_>,
+) -> Result<(Vec<Instruction>, bool), CompileError> {
+    let mut values = Values::default();
+    let mut exact = true;
+    let mut lowered = |values: &mut Values, source: Source| -> Result<Logic, CompileError> {
+        let Some(tree) = tree else {
+            return Ok(Logic::Constant(true));
+        };
+        let mut lowering = Lowering {
+            text,
+            loader: Loader {
+                values,
+                source,
+                link_type: options.link_type,
+            },
+            views: vec![View::new(options.link_type)],
+            positive: true,
+            exact: true,
+            target: options.target,
+            deep: options.deep,
+            netmask: options.netmask,
+        };
+        let mut logic = lowering.node(tree)?;
+        exact &= lowering.exact;
+        if options.deep {
+            exact = false;
+            logic = Logic::any([lowering.encapsulated(), logic]);
+        }
+        Ok(logic)
+    };
+    let mut facts = optimise::Facts::default();
+    let mut graph = Graph::default();
+    let source = match (options.target, options.link_type) {
+        (Target::LiveCooked, LinkType::LINUX_SLL2) => Source::Headless(20),
+        (Target::LiveCooked, LinkType::LINUX_SLL) => Source::Headless(16),
+        _ => Source::Saved,
+    };
+    let saved = lowered(&mut values, source)?;
+    let mut entry = graph.build(&saved, ACCEPT, REJECT);
+    if options.target == Target::Live && options.link_type == LinkType::ETHERNET {
+        // Whether the hardware took a tag out is known only frame by frame.
+        let untagged = lowered(&mut values, Source::Untagged)?;
+        let other = graph.build(&untagged, ACCEPT, REJECT);
+        if other != entry {
+            let left = values.intern(Value::Ancillary(Ancillary::VlanTagPresent));
+            let right = values.constant(1);
+            let test = Test {
+                comparison: Comparison::Equal,
+                left,
+                right,
+            };
+            entry = graph.intern(Node {
+                test,
+                yes: other,
+                no: entry,
+            });
+            let tag = values.intern(Value::Ancillary(Ancillary::VlanProtocol));
+            facts.assume(tag, &[0x8100, 0x88a8]);
+        }
+    }
+    if graph.len() > MOST_TESTS {
+        return Err(whole(text, "the expression makes too many tests"));
+    }
+    let (graph, entry) = optimise::optimised(&values, graph, entry, &facts);
+    let program = emit::program(&values, &graph, entry, accepting(options).k)
+        .ok_or_else(|| whole(text, "a number is too deeply nested to compute"))?;
+    Ok((program, exact))
+}

@@ -42,6 +42,8 @@ pub enum Color {
 pub enum Command {
     /// Show the packets of a saved capture
     Decode(Box<Decode>),
+    /// Show the program that a filter becomes
+    Filter(FilterArgs),
     /// List the network interfaces
     Interfaces {
         /// A table for people or objects for programs
@@ -51,6 +53,43 @@ pub enum Command {
     /// Answer name queries on standard input (for dotquad's own use)
     #[command(name = "__resolver", hide = true)]
     Resolver,
+}
+
+/// Show the program that a filter becomes.
+///
+/// The classic BPF program goes to standard output, what it looks for in words to standard error.
+#[derive(Debug, Args)]
+pub struct FilterArgs {
+    /// The expression, in tcpdump's language
+    #[arg(value_name = "EXPRESSION", required = true, trailing_var_arg = true)]
+    pub words: Vec<String>,
+    /// What frames begin with, by name or LINKTYPE_ number
+    #[arg(long, value_name = "TYPE", default_value = "ETHERNET")]
+    pub link_type: String,
+    /// How to write the program
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Notation,
+    /// For live capture: tags that the hardware took out are looked up with the kernel
+    #[arg(long)]
+    pub live: bool,
+    /// Look through VLAN tags, MPLS, PPPoE and tunnels
+    #[arg(long)]
+    pub deep: bool,
+    /// Bytes of a matching frame to keep
+    #[arg(long, value_name = "BYTES", default_value_t = 262_144)]
+    pub snaplen: u32,
+}
+
+/// How a program is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Notation {
+    /// Assembly, as tcpdump -d
+    #[default]
+    Asm,
+    /// C array elements, as tcpdump -dd
+    C,
+    /// Decimal numbers, as tcpdump -ddd
+    Decimal,
 }
 
 /// How frames are shown.
@@ -133,6 +172,10 @@ pub struct Decode {
     /// Never look up names: the default, accepted for habit
     #[arg(short = 'n', action = clap::ArgAction::Count)]
     pub numeric: u8,
+    /// Let the filter look through VLAN tags, MPLS, PPPoE and tunnels, and let ports match later
+    /// fragments too
+    #[arg(long)]
+    pub deep: bool,
     /// Do not look for anomalies
     #[arg(long)]
     pub no_anomalies: bool,
@@ -143,6 +186,7 @@ Examples:
   dotquad decode trace.pcapng                      one line a frame
   dotquad decode -v -c 1 trace.pcapng              every field of the first frame
   dotquad decode --format diagram trace.pcapng     headers as the RFCs draw them
+  dotquad decode trace.pcapng icmp or port 53      what tcpdump's filter selects
   dotquad decode --format ndjson trace.pcap.zst    objects for programs
   dotquad decode --format csv --fields frame,ipv4.source,ipv4.ttl trace.pcap
   tcpdump -w - | dotquad decode -                  live, each packet as it comes

@@ -3,7 +3,6 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::args::{Color, Decode, Format};
 use super::csv::{self, Csv};
@@ -13,6 +12,7 @@ use super::paint::Paint;
 use super::pipeline::Pieces;
 use super::progress::Progress;
 use super::render::{Output, Renderer};
+use super::selector::Selector;
 use super::stage::Stage;
 use super::text::Text;
 use super::time::{self, Clock};
@@ -28,10 +28,8 @@ use crate::wire::packet::Judge;
 /// Wrong words, files that cannot be opened, damaged captures, outputs that cannot be written.
 pub(super) fn run(args: &Decode, color: Color, console: &mut Console<'_>) -> Result<Outcome> {
     let (files, filter) = files_and_filter(args)?;
-    if !filter.is_empty() {
-        return Err(Error::usage("reading the filter", "not yet"));
-    }
-    let plan = Plan::new(args, color, &files)?;
+    let selector = Selector::parse(&filter, args.deep)?;
+    let plan = Plan::new(args, color, &files, selector)?;
     let signals = Signals::watch()?;
     let workers = match args.workers {
         Some(workers) => usize::from(workers),
@@ -91,7 +89,12 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    fn new(args: &Decode, color: Color, files: &[PathBuf]) -> Result<Self> {
+    fn new(
+        args: &Decode,
+        color: Color,
+        files: &[PathBuf],
+        selector: Option<Selector>,
+    ) -> Result<Self> {
         let paint = Paint {
             on: wants_color(color),
         };
@@ -158,7 +161,7 @@ impl Plan {
             None => None,
         };
         Ok(Self {
-            renderer: Renderer::new(output, judge, dump),
+            renderer: Renderer::new(output, judge, dump, selector),
             capture,
             table: format == Format::Table,
             header,

@@ -13,8 +13,10 @@ use std::thread;
 use std::time::Duration;
 
 use super::render::{Piece, Renderer, Storage};
+use super::selector::Selector;
 use crate::capture::{self, Batch, FrameSource};
 use crate::error::{Error, Result};
+use crate::filter::Fragments;
 use crate::wire::frame::Time;
 
 /// What the reader deals out.
@@ -24,6 +26,8 @@ pub(super) struct Dealt {
     pub(super) file: Option<Arc<str>>,
     /// Time of the first frame of all.
     pub(super) origin: Option<Time>,
+    /// The frames a filter selects, where that takes the frames before them.
+    pub(super) selected: Option<Vec<u32>>,
 }
 
 /// What a worker hands back: a piece, the last one of its batch being marked; or what went
@@ -72,6 +76,7 @@ impl Pieces {
         };
         let several = files.len() > 0;
         let reader = capture::open(&first)?;
+        let selector = renderer.selector.clone().filter(|selector| selector.deep);
         for worker in 0..workers {
             let (input, work) = sync_channel::<Result<Dealt>>(1);
             let (done, output) = sync_channel(1);
@@ -90,6 +95,8 @@ impl Pieces {
                 next_number: 1,
                 several,
                 consumed,
+                selector,
+                fragments: Fragments::new(),
             };
             let _ = dealer.capture(reader, &first)
                 && files.all(|file| match capture::open(&file) {
@@ -156,6 +163,9 @@ struct Dealer {
     next_number: u64,
     several: bool,
     consumed: Arc<AtomicU64>,
+    /// A filter whose fragments must be seen in order.
+    selector: Option<Selector>,
+    fragments: Fragments,
 }
 
 impl Dealer {
@@ -175,10 +185,11 @@ impl Dealer {
                     if self.origin.is_none() {
                         self.origin = batch.frames().find_map(|frame| frame.time);
                     }
-                    Ok(Dealt {
+                    self.select(&batch).map(|selected| Dealt {
                         batch,
                         file: file.clone(),
                         origin: self.origin,
+                        selected,
                     })
                 }
                 Ok(None) => return true,
@@ -188,6 +199,20 @@ impl Dealer {
                 return false;
             }
         }
+    }
+
+    /// The places of the frames that the in-order filter selects, if there is one.
+    fn select(&mut self, batch: &Batch) -> Result<Option<Vec<u32>>> {
+        let Some(selector) = &mut self.selector else {
+            return Ok(None);
+        };
+        let mut selected = Vec::new();
+        for (index, frame) in (0..).zip(batch.frames()) {
+            if selector.matches_in_order(&frame, &mut self.fragments)? {
+                selected.push(index);
+            }
+        }
+        Ok(Some(selected))
     }
 
     fn deal(&mut self, dealt: Result<Dealt>) -> bool {

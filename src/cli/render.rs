@@ -11,10 +11,12 @@ use super::hexdump::{self, Dump};
 use super::line::Line;
 use super::paint::Paint;
 use super::pipeline::{Dealt, Made};
+use super::selector::Selector;
 use super::shot::Shot;
 use super::text::Text;
 use super::{detail, diagram, ndjson};
 use crate::capture::Batch;
+use crate::error::Result;
 use crate::wire::anomaly::Anomaly;
 use crate::wire::frame::{Frame, Time};
 use crate::wire::packet::{Judge, Packet, dissect};
@@ -43,6 +45,8 @@ pub(super) struct Renderer {
     pub(super) output: Output,
     pub(super) judge: Judge,
     pub(super) dump: Option<Dump>,
+    /// Which frames to render; the others are passed over.
+    pub(super) selector: Option<Selector>,
     /// Leave frames with fragments to the in-order stage, which compares them.
     pub(super) compare_fragments: bool,
     packet: Packet,
@@ -88,11 +92,17 @@ impl Piece {
 }
 
 impl Renderer {
-    pub(super) fn new(output: Output, judge: Judge, dump: Option<Dump>) -> Self {
+    pub(super) fn new(
+        output: Output,
+        judge: Judge,
+        dump: Option<Dump>,
+        selector: Option<Selector>,
+    ) -> Self {
         Self {
             output,
             judge,
             dump,
+            selector,
             compare_fragments: judge.anomalies,
             packet: Packet::new(),
             worker: 0,
@@ -118,19 +128,23 @@ impl Renderer {
             line.start_at(dealt.origin);
         }
         let mut piece = self.piece(dealt, storage);
-        if matches!(self.output, Output::Count) {
+        if matches!(self.output, Output::Count) && self.selector.is_none() {
             piece.matched = dealt.batch.len() as u64;
             return send(Made::Piece(piece));
         }
         for (index, frame) in (0..).zip(dealt.batch.frames()) {
-            piece.matched += 1;
+            match self.selects(&frame, index, dealt) {
+                Ok(true) => piece.matched += 1,
+                Ok(false) => continue,
+                Err(error) => return send(Made::Failed(error)),
+            }
             let mut shown = Shown {
                 index,
                 end: 0,
                 gap: 0,
                 late: false,
             };
-            if !matches!(self.output, Output::Capture) {
+            if !matches!(self.output, Output::Capture | Output::Count) {
                 dissect(&frame, self.judge, &mut self.packet);
                 if self.compare_fragments && self.packet.fragment().is_some() {
                     shown.late = true;
@@ -159,6 +173,17 @@ impl Renderer {
             }
         }
         send(Made::Piece(piece))
+    }
+
+    /// Whether the filter lets a frame through; one that needs the frames before it has been
+    /// asked by the reader.
+    #[inline]
+    fn selects(&mut self, frame: &Frame<'_>, index: u32, dealt: &Dealt) -> Result<bool> {
+        match (&dealt.selected, &mut self.selector) {
+            (Some(selected), _) => Ok(selected.binary_search(&index).is_ok()),
+            (None, Some(selector)) => selector.matches(frame),
+            (None, None) => Ok(true),
+        }
     }
 
     fn piece(&self, dealt: &Dealt, storage: &mut dyn FnMut() -> Option<Storage>) -> Piece {

@@ -13,6 +13,7 @@ use super::text::Text;
 use super::{Console, Outcome, time};
 use crate::capture::Interface;
 use crate::error::{Error, Kind, Result};
+use crate::filter::Filter;
 use crate::net::signals::Signals;
 use crate::survey::fragments::Fragments;
 use crate::wire::frame::{Frame, LinkType, Time};
@@ -30,6 +31,8 @@ pub(super) struct Stage {
     pages: Pages,
     scratch: Text,
     opaque: Vec<LinkType>,
+    /// The link type the filter was last asked about.
+    judged: Option<LinkType>,
     file: Option<Arc<str>>,
     /// Frames shown, written or counted.
     done: u64,
@@ -44,6 +47,7 @@ impl Stage {
             pages: Pages::default(),
             scratch: Text::default(),
             opaque: Vec::new(),
+            judged: None,
             file: None,
             done: 0,
             previous: None,
@@ -119,6 +123,21 @@ impl Stage {
             return;
         };
         let link_type = frame.link_type;
+        if self.judged != Some(link_type) {
+            self.judged = Some(link_type);
+            // What cannot be compiled is told in its place, by the worker that meets it.
+            let filter = self
+                .plan
+                .renderer
+                .selector
+                .as_mut()
+                .and_then(|selector| selector.filter(link_type).ok());
+            if filter.is_some_and(Filter::never_matches) {
+                console.note(&format_args!(
+                    "no frame of link type {link_type} can match this filter"
+                ));
+            }
+        }
         if link_type.name().is_none()
             && !self.opaque.contains(&link_type)
             && self.opaque.len() < MAX_OPAQUE

@@ -26,10 +26,11 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
+use crate::filter::Resolve;
 
 pub use child::serve;
 
@@ -342,6 +343,25 @@ fn spawn(theirs: UnixStream) -> io::Result<Child> {
         // the names of what it prints last.
         .process_group(0);
     command.spawn()
+}
+
+impl Resolve for Resolver {
+    fn host(&self, name: &str) -> Result<Vec<Ipv4Addr>, String> {
+        self.addresses(name).map_err(|error| error.to_string())
+    }
+}
+
+/// A resolver that is started by the first question.
+#[derive(Debug, Default)]
+pub struct OnDemand(OnceLock<Result<Resolver>>);
+
+impl Resolve for OnDemand {
+    fn host(&self, name: &str) -> Result<Vec<Ipv4Addr>, String> {
+        match self.0.get_or_init(Resolver::start) {
+            Ok(resolver) => resolver.host(name),
+            Err(error) => Err(error.to_string()),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -201,7 +201,7 @@ fn judge(walk: &mut Walk<'_>, header: &[u8; HEADER], region: Region, data: Optio
     match header[8] {
         0 => walk.anomaly(Anomaly::Ipv4TtlZero),
         1 if !explained(header, walk.bytes(data.unwrap_or(region))) => {
-            walk.anomaly(Anomaly::Ipv4TtlLow)
+            walk.anomaly(Anomaly::Ipv4TtlLow);
         }
         _ => {}
     }
