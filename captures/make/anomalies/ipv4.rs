@@ -18,10 +18,11 @@ fn with(options: &[u8]) -> Vec<u8> {
     ping(&Ip { options, ..IP })
 }
 
-/// A piece of a datagram.
-fn piece(flags: u8, offset: usize, protocol: u8, bytes: &[u8]) -> Vec<u8> {
+/// A piece of the datagram of this identification.
+fn piece(id: u16, flags: u8, offset: usize, protocol: u8, bytes: &[u8]) -> Vec<u8> {
     sent(&ipv4(
         &Ip {
+            id,
             flags,
             offset,
             ..IP
@@ -171,8 +172,8 @@ fn fragments() -> Vec<Oddity> {
     let message = udp_message(&IP, 5000, 5001, &pattern(52));
     let head = |len| cut(&segment, len);
     let adjacent = [
-        piece(MF, 0, UDP, &cut(&message, 24)),
-        piece(0, 24, UDP, &from(&message, 24)),
+        piece(0x1003, MF, 0, UDP, &cut(&message, 24)),
+        piece(0x1003, 0, 24, UDP, &from(&message, 24)),
     ];
     let overlap = teardrop(0x1001, false);
     let conflict = teardrop(0x1002, true);
@@ -180,23 +181,23 @@ fn fragments() -> Vec<Oddity> {
         odd(
             "ipv4.fragment.df",
             "A first fragment with Don't Fragment",
-            piece(MF | DF, 0, UDP, &cut(&message, 24)),
+            piece(0x1011, MF | DF, 0, UDP, &cut(&message, 24)),
             "The same without",
-            piece(MF, 0, UDP, &cut(&message, 24)),
+            piece(0x1012, MF, 0, UDP, &cut(&message, 24)),
         ),
         odd(
             "ipv4.fragment.tiny",
             "A first fragment with 16 bytes of TCP: no flags in it",
-            piece(MF, 0, TCP, &head(16)),
+            piece(0x1013, MF, 0, TCP, &head(16)),
             "With 24: the whole header",
-            piece(MF, 0, TCP, &head(24)),
+            piece(0x1014, MF, 0, TCP, &head(24)),
         ),
         odd(
             "ipv4.fragment.unaligned",
             "More fragments behind 20 bytes",
-            piece(MF, 8, UDP, &cut(&message, 20)),
+            piece(0x1015, MF, 8, UDP, &cut(&message, 20)),
             "No more behind 20 bytes",
-            piece(0, 8, UDP, &cut(&message, 20)),
+            piece(0x1016, 0, 8, UDP, &cut(&message, 20)),
         ),
         Oddity {
             id: "ipv4.fragment.overlap",
@@ -217,16 +218,16 @@ fn fragments() -> Vec<Oddity> {
         odd(
             "ipv4.fragment.oversize",
             "A last fragment up to byte 65,536",
-            piece(0, 65_504, ICMP, &pattern(12)),
+            piece(0x1017, 0, 65_504, ICMP, &pattern(12)),
             "Up to byte 65,535",
-            piece(0, 65_504, ICMP, &pattern(11)),
+            piece(0x1018, 0, 65_504, ICMP, &pattern(11)),
         ),
         odd(
             "ipv4.fragment.offset_one",
             "TCP at byte 8, where the flags are",
-            piece(MF, 8, TCP, &from(&head(32), 8)),
+            piece(0x1019, MF, 8, TCP, &from(&head(32), 8)),
             "UDP at byte 8",
-            piece(MF, 8, UDP, &cut(&from(&message, 8), 24)),
+            piece(0x101a, MF, 8, UDP, &cut(&from(&message, 8), 24)),
         ),
     ]
 }
