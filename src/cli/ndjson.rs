@@ -129,7 +129,12 @@ impl Visitor for Json<'_> {
         true
     }
 
-    #[inline]
+    // The kind of each value is known where it is described; inlined there, one arm remains.
+    #[expect(
+        clippy::inline_always,
+        reason = "measured: a third of the time of an object"
+    )]
+    #[inline(always)]
     fn field(&mut self, field: Field<'_>) {
         self.key(field.name);
         let out = &mut *self.out;

@@ -524,7 +524,7 @@ mod tests {
             }
         }
         fn open(&mut self, _: Group) {}
-        fn close(&mut self) {}
+        fn close(&mut self, _: crate::wire::field::Shape) {}
         fn end_layer(&mut self) {}
         fn say(&mut self, words: &dyn Display) {
             write!(self.0, " {words}").unwrap();
