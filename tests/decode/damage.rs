@@ -322,16 +322,18 @@ fn a_later_capture_that_is_missing_is_told_after_the_first() {
 #[test]
 fn lengths_that_disagree_are_decoded_and_said() {
     // More captured than the frame had: tcpdump and Wireshark read it too.
-    let frame = ipv4(17, &[]);
+    let frame = ipv4(253, &[]);
     let mut bytes = pcap_header(IPV4);
     bytes.extend([0, 0, 20, 10].map(u32::to_le_bytes).concat());
     bytes.extend_from_slice(&frame);
-    let objects = super::objects(bytes);
-    assert_eq!(super::anomalies(&objects[0]), ["frame.length"]);
+    let said = decode_bytes("--format ndjson", bytes);
+    assert_eq!(super::anomalies(&said.objects()[0]), ["frame.length"]);
+    assert!(said.err.contains("frame 1 at byte 24"), "{}", said.err);
+    assert_eq!((said.err.lines().count(), said.code), (1, Some(0)));
 
     // More captured than the snaplen of the file: read, and said once.
     let said = decode("captures/pcap_over_snaplen.pcap");
-    assert_eq!((said.out.lines().count(), said.code), (1, Some(0)));
+    assert_eq!((said.out.lines().count(), said.code), (2, Some(0)));
     let mut bytes = pcap(ETHERNET, &[]);
     bytes[16..20].copy_from_slice(&64_u32.to_le_bytes());
     bytes.extend(record(0, 0, &[0; 100]).repeat(3));

@@ -97,8 +97,10 @@ fn the_payload_is_no_more_than_was_promised_and_no_more_than_there_is() {
     let object = snapped(&good, 32);
     assert_eq!(
         (anomalies(&object), payload(&object)),
-        (vec![], Some(4.into()))
+        (vec![], Some(8.into()))
     );
+    let captured = layer(&object, "payload").map(|layer| &layer["captured"]);
+    assert_eq!(captured, Some(&4.into()));
     // 0, as segmentation offload leaves it: all there is.
     let object = one(&changed(&good, |frame| put(frame, 2, 0)));
     assert!(
@@ -134,7 +136,8 @@ fn no_list_of_options_goes_on_for_ever() {
         (&[1; 40], None),
         (&[0, 0xde, 0xad, 0xbe], None),
         (&[7, 7, 3, 0, 0, 0, 0], Some("ipv4.option.pointer")),
-        (&[7, 7, 200, 0, 0, 0, 0], Some("ipv4.option.pointer")),
+        // Past the end is how a full route says so (RFC 791 section 3.1).
+        (&[7, 7, 200, 0, 0, 0, 0], None),
         (&[68, 8, 1, 0, 0, 0, 0, 0], Some("ipv4.option.pointer")),
     ] {
         let object = past(options);

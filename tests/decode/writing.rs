@@ -56,6 +56,20 @@ fn what_is_written_reads_back_as_the_same() {
 }
 
 #[test]
+fn a_capture_may_go_down_a_pipe() {
+    let mut command = assert_cmd::cargo::cargo_bin_cmd!("dotquad");
+    command.current_dir(super::root());
+    command.args(["decode", "-w", "-", "captures/icmp_echo.pcap"]);
+    let output = command.output().expect("it runs");
+    assert_eq!(
+        (output.status.code(), output.stderr.as_slice()),
+        (Some(0), &b""[..])
+    );
+    let again = super::decode_bytes("", output.stdout);
+    assert_eq!(again, decode("captures/icmp_echo.pcap"));
+}
+
+#[test]
 fn classic_pcap_keeps_all_it_can() {
     let folder = tempfile::tempdir().expect("a folder");
     for capture in [
