@@ -73,7 +73,7 @@ fn collect(folder: &Path, prefix: &str, files: &mut Vec<(String, String)>) {
         let name = format!("{prefix}{own}");
         if path.is_dir() {
             collect(&path, &format!("{name}/"), files);
-        } else if name.ends_with(".rs") {
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
             let text = fs::read_to_string(&path).expect("a source file is text");
             files.push((name, text));
         }

@@ -194,7 +194,7 @@ fn what_is_no_capture_is_refused_by_name() {
 fn a_file_that_may_not_be_read_is_refused_by_name() {
     use std::os::unix::fs::PermissionsExt as _;
     let secret = file(&pcap(IPV4, &[]));
-    let nobody = std::fs::Permissions::from_mode(0);
+    let nobody = std::fs::Permissions::from_mode(0o0);
     secret
         .as_file()
         .set_permissions(nobody)

@@ -168,7 +168,7 @@ fn no_list_of_options_goes_on_for_ever() {
 fn fragment(id: u16, offset: u16, more: bool, data: &[u8]) -> Vec<u8> {
     changed(&ipv4(17, data), |frame| {
         put(frame, 4, id);
-        put(frame, 6, offset / 8 | u16::from(more) << 13);
+        put(frame, 6, (offset / 8) | (u16::from(more) << 13));
     })
 }
 
@@ -222,7 +222,7 @@ fn later_fragments_have_no_transport_header() {
     let looks_like_udp = &udp(b"data")[20..];
     for protocol in [1, 2, 6, 17] {
         let later = changed(&ipv4(protocol, looks_like_udp), |frame| {
-            put(frame, 6, 0x2001)
+            put(frame, 6, 0x2001);
         });
         let object = one(&later);
         let names: Vec<_> = object["layers"]
