@@ -182,6 +182,9 @@ impl Visitor for Page<'_> {
         let at = self.out.len();
         self.out.str(field.label);
         self.pad(at, LABEL.saturating_sub(self.indent * 2));
+        if !self.out.ends_with(b' ') {
+            self.out.push(b' ');
+        }
         let at = self.out.len();
         value(self.out, field.value);
         if let Some(meaning) = field.meaning {

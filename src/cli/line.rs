@@ -96,7 +96,8 @@ impl Line {
             out.push(b' ');
             out.display(&shot.frame.link_type);
         }
-        length(layers, transport, out);
+        // A header that was cut says nothing of the data behind it.
+        length(layers, transport && shot.packet.stopped().is_none(), out);
         if (shot.frame.bytes.len() as u64) < u64::from(shot.frame.wire_len) {
             out.str(" [");
             out.number(shot.frame.bytes.len() as u64);

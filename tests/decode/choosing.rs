@@ -249,6 +249,35 @@ fn the_link_layer_comes_on_the_line_when_asked_for() {
 }
 
 #[test]
+fn a_label_never_touches_its_value() {
+    // The longest labels there are, and deep in a list.
+    for (capture, expected) in [
+        ("igmp_v3", "Suppress router-side processing false "),
+        ("option_security", "Additional security information deadbe"),
+    ] {
+        let detail = lines(&format!("-v captures/{capture}.pcap"));
+        let found = detail.iter().any(|line| line.contains(expected));
+        assert!(found, "{expected:?} in {detail:#?}");
+    }
+}
+
+#[test]
+fn a_header_that_was_cut_says_nothing_of_the_data_behind_it() {
+    let lines = lines("captures/snaplen_cut.pcap");
+    assert!(
+        lines[0].contains(" length 100 [96 of 166 bytes]"),
+        "{}",
+        lines[0]
+    );
+    assert!(
+        lines[1].contains("[TCP: 26 of 32 header bytes]"),
+        "{}",
+        lines[1]
+    );
+    assert!(!lines[1].contains(" length "), "{}", lines[1]);
+}
+
+#[test]
 fn anomalies_are_left_out_when_not_wanted() {
     let words = "captures/anomalies/ipv4.checksum.bad.pcap";
     assert!(lines(words)[0].contains("!ipv4.checksum.bad"));
