@@ -103,6 +103,35 @@ fn a_word_that_is_a_file_is_no_filter() {
 }
 
 #[test]
+fn options_may_stand_anywhere_and_a_minus_is_arithmetic() {
+    let all = lines(ECHO);
+    assert_eq!(lines(&format!("{ECHO} -c 2")), all[..2]);
+    assert_eq!(lines(&format!("{ECHO} icmp --skip 1 -c 2")), all[1..3]);
+    let both = decode("captures/icmp_echo.pcap --count -r captures/header_only.pcap");
+    assert_eq!(
+        (both.out.as_str(), both.code),
+        ("4\n", Some(0)),
+        "{}",
+        both.err
+    );
+    // A minus is arithmetic where it stands between numbers.
+    let said = dotquad(&["decode", "--count", ECHO, "icmp[7]", "-", "1", "=", "1"]);
+    assert_eq!(
+        (said.out.as_str(), said.code),
+        ("2\n", Some(0)),
+        "{}",
+        said.err
+    );
+    let said = dotquad(&["decode", "--count", ECHO, "icmp[7] -1 = 1"]);
+    assert_eq!(
+        (said.out.as_str(), said.code),
+        ("2\n", Some(0)),
+        "{}",
+        said.err
+    );
+}
+
+#[test]
 fn workers_never_change_the_output() {
     for capture in [
         "tour.pcapng",
