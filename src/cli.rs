@@ -14,7 +14,7 @@ mod diagram;
 mod filter;
 mod hexdump;
 pub mod interfaces;
-mod keys;
+pub mod keys;
 mod line;
 mod ndjson;
 mod paint;

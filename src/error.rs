@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::io;
+use std::path::Path;
 
 /// What kind of failure this is: all that the exit code depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +74,23 @@ impl Error {
     pub fn kind(&self) -> Kind {
         self.kind
     }
+}
+
+/// A path as a message names it: what a terminal would obey is escaped, so that a hostile file name
+/// is only odd to look at.
+#[must_use]
+pub fn named(path: &Path) -> String {
+    let mut name = String::new();
+    for character in path.to_string_lossy().chars() {
+        if character.is_control()
+            || matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        {
+            name.extend(character.escape_unicode());
+        } else {
+            name.push(character);
+        }
+    }
+    name
 }
 
 impl fmt::Display for Error {

@@ -16,7 +16,7 @@ use super::batch::{Batch, Chunk, Interface, Pool};
 use super::compression::{Compression, Unpacked};
 use super::pcap::{self, Pcap};
 use super::pcapng::{self, Pcapng};
-use crate::error::{Error, Result};
+use crate::error::{self, Error, Result};
 
 /// How far a walk over a chunk came.
 #[derive(Debug)]
@@ -90,7 +90,7 @@ pub fn open(path: &Path) -> Result<Reader> {
             descriptor.map_err(|error| Error::usage(format!("opening {name}"), plain(&error)))?;
         return Reader::new(name, File::from(descriptor));
     }
-    let name = path.display().to_string();
+    let name = error::named(path);
     let refuse = |error: io::Error| Error::usage(format!("opening {name}"), plain(&error));
     let file = File::open(path).map_err(refuse)?;
     let metadata = file.metadata().map_err(refuse)?;

@@ -61,7 +61,7 @@ pub enum Command {
 #[derive(Debug, Args)]
 pub struct FilterArgs {
     /// The expression, in tcpdump's language
-    #[arg(value_name = "EXPRESSION", required = true, trailing_var_arg = true)]
+    #[arg(value_name = "EXPRESSION", required = true)]
     pub words: Vec<String>,
     /// What frames begin with, by name or LINKTYPE_ number
     #[arg(long, value_name = "TYPE", default_value = "ETHERNET")]
@@ -122,7 +122,7 @@ pub enum Format {
 )]
 pub struct Decode {
     /// The capture, then a filter in tcpdump's language: `icmp or port 53`
-    #[arg(value_name = "FILE [FILTER]", num_args = 0.., trailing_var_arg = true)]
+    #[arg(value_name = "FILE [FILTER]", num_args = 0..)]
     pub words: Vec<String>,
     /// One more capture; frames are numbered on, in the order given
     #[arg(short = 'r', long = "read", value_name = "FILE")]

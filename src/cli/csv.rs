@@ -169,7 +169,7 @@ fn frame_column(name: &str, shot: &Shot<'_>, cell: &mut Text) {
     let frame = shot.frame;
     match name {
         "frame" => cell.number(frame.number),
-        "file" => cell.str(shot.file.unwrap_or_default()),
+        "file" => cell.escaped(shot.file.unwrap_or_default().as_bytes()),
         "time" => {
             if let Some(time) = frame.time {
                 super::time::epoch(cell, time, 9);
@@ -177,7 +177,7 @@ fn frame_column(name: &str, shot: &Shot<'_>, cell: &mut Text) {
         }
         "caplen" => cell.number(frame.bytes.len() as u64),
         "len" => cell.number(u64::from(frame.wire_len)),
-        "interface" => cell.str(shot.interface.unwrap_or_default()),
+        "interface" => cell.escaped(shot.interface.unwrap_or_default().as_bytes()),
         "direction" => cell.str(
             frame
                 .direction

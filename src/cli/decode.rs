@@ -18,7 +18,7 @@ use super::text::Text;
 use super::time::{self, Clock};
 use super::{Console, Outcome};
 use crate::capture::Writer;
-use crate::error::{Error, Result};
+use crate::error::{self, Error, Result};
 use crate::net::{resolver::Resolver, signals::Signals};
 use crate::wire::packet::Judge;
 
@@ -182,7 +182,7 @@ fn create(path: &Path, files: &[PathBuf]) -> Result<Writer> {
     };
     if files.iter().any(same) {
         return Err(Error::usage(
-            format!("writing {}", path.display()),
+            format!("writing {}", error::named(path)),
             "it is also the capture to be read",
         )
         .advice("write to another file"));

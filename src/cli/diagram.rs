@@ -7,7 +7,7 @@ use super::line::value;
 use super::paint::{Paint, Role};
 use super::shot::Shot;
 use super::text::Text;
-use crate::wire::field::{Field, Group, Head, Shape, Visitor};
+use crate::wire::field::{Field, Group, Head, Shape, Value, Visitor};
 use crate::wire::packet::{Kind, visit};
 
 /// Bits a row.
@@ -67,7 +67,10 @@ impl Visitor for Drawing<'_> {
             return;
         }
         let mut text = Text::default();
-        value(&mut text, field.value);
+        match field.value {
+            Value::Bool(set) => text.push(if set { b'1' } else { b'0' }),
+            other => value(&mut text, other),
+        }
         header.cells.push(Cell {
             start: field.bits.start,
             len: field.bits.len.min(MAX_ROWS * ROW - field.bits.start),

@@ -41,9 +41,8 @@ pub(super) fn run(args: &FilterArgs, console: &mut Console<'_>) -> Result<Outcom
     };
     write!(console.out, "{listing}")
         .map_err(|error| Error::write("writing the program", &error))?;
-    for line in words(&expression, &filter, &options).lines() {
-        console.note(&line);
-    }
+    // Words that nobody can read any more are no reason to fail.
+    let _ = write!(console.err, "{}", words(&expression, &filter, &options));
     Ok(Outcome::Done)
 }
 

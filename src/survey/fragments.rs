@@ -207,7 +207,7 @@ mod tests {
         let mut bytes = vec![0x45, 0];
         bytes.extend(total.to_be_bytes());
         bytes.extend(id.to_be_bytes());
-        bytes.extend((u16::from(more) << 13 | offset / 8).to_be_bytes());
+        bytes.extend(((u16::from(more) << 13) | (offset / 8)).to_be_bytes());
         bytes.extend([64, 17, 0, 0, 192, 0, 2, 1, 192, 0, 2, 2]);
         bytes.extend(data);
         bytes

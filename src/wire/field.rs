@@ -366,6 +366,28 @@ impl<'a> Lens<'a> {
     }
 }
 
+/// A length that a header claims, beside what there is.
+#[derive(Debug, Clone, Copy)]
+pub struct Extent {
+    /// Bytes that the header claims.
+    pub claimed: u32,
+    /// Bytes that there are by the word of the layers above.
+    pub present: u32,
+}
+
+impl Display for Extent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.present.checked_sub(self.claimed) {
+            None => {
+                let missing = self.claimed.saturating_sub(self.present);
+                write!(f, "{missing} more than there is")
+            }
+            Some(0) => f.write_str("bytes"),
+            Some(behind) => write!(f, "bytes, {behind} behind it"),
+        }
+    }
+}
+
 /// A meaning that may be missing: the name, or nothing but the words `unknown`.
 #[derive(Debug, Clone, Copy)]
 pub struct Name(pub Option<&'static str>);

@@ -8,11 +8,12 @@ mod body;
 mod message;
 
 use super::anomaly::Anomaly;
-use super::checksum::{Pseudo, Sum, Unjudged, Verdict};
+use super::checksum::Pseudo;
 use super::field::{Brief, Field, Lens, Name, Value, Visitor, bits};
 use super::icmp_extensions::{self, Place};
 use super::names;
 use super::packet::{Next, Protocol, Reason, Region, View, Walk};
+use super::transport;
 use message::Code;
 
 /// Type, code, checksum: what every message begins with.
@@ -34,17 +35,7 @@ pub(super) fn dissect(walk: &mut Walk<'_>, region: Region) -> Next {
     let header = header_len(kind, lens);
     walk.push(Protocol::Icmpv4, region, header);
     if walk.judge.checksums {
-        let verdict = if walk.context.fragmented {
-            Verdict::Unknown(Unjudged::Fragment)
-        } else if !region.is_whole() {
-            Verdict::Unknown(Unjudged::Cut)
-        } else {
-            lens.u16(2)
-                .map_or(Verdict::Unknown(Unjudged::Length), |carried| {
-                    Sum::new().with(lens.0).verdict(carried)
-                })
-        };
-        walk.set_checksum(verdict);
+        walk.set_checksum(transport::message_verdict(walk, region));
     }
     if walk.judge.anomalies && !walk.is_quoted() {
         judge(walk, region, kind, header);

@@ -8,10 +8,11 @@ mod version3;
 use std::fmt::{self, Display};
 
 use super::anomaly::Anomaly;
-use super::checksum::{Pseudo, Sum, Unjudged, Verdict};
+use super::checksum::Pseudo;
 use super::field::{Brief, Field, Lens, Name, Value, Visitor, bits};
 use super::names;
 use super::packet::{Next, Protocol, Region, View, Walk};
+use super::transport;
 use version3::Records;
 
 /// Type, code or time, checksum.
@@ -109,17 +110,7 @@ pub(super) fn dissect(walk: &mut Walk<'_>, region: Region) -> Next {
     let end = end(kind, lens);
     walk.push(Protocol::Igmp, region, end);
     if walk.judge.checksums {
-        let verdict = if walk.context.fragmented {
-            Verdict::Unknown(Unjudged::Fragment)
-        } else if !region.is_whole() {
-            Verdict::Unknown(Unjudged::Cut)
-        } else {
-            lens.u16(2)
-                .map_or(Verdict::Unknown(Unjudged::Length), |carried| {
-                    Sum::new().with(lens.0).verdict(carried)
-                })
-        };
-        walk.set_checksum(verdict);
+        walk.set_checksum(transport::message_verdict(walk, region));
     }
     if walk.judge.anomalies && !walk.is_quoted() {
         judge(walk, region, number, kind, end);

@@ -7,7 +7,7 @@ use std::fmt::{self, Display};
 
 use super::anomaly::Anomaly;
 use super::checksum::{Pseudo, Sum, Unjudged, Verdict};
-use super::field::{Brief, Field, Lens, Name, Value, Visitor, bits, bytes};
+use super::field::{Brief, Extent, Field, Lens, Name, Value, Visitor, bits, bytes};
 use super::packet::{Next, Protocol, Reason, Region, View, Walk};
 use super::{ipv4_options, names};
 
@@ -434,16 +434,11 @@ impl Display for TotalLength {
         if self.total_length == 0 {
             return write!(f, "presumed {}: left to segmentation offload", self.present);
         }
-        let length = u32::from(self.total_length);
-        match self.present.checked_sub(length) {
-            None => write!(
-                f,
-                "{} more than there is",
-                length.saturating_sub(self.present)
-            ),
-            Some(0) => f.write_str("bytes"),
-            Some(behind) => write!(f, "bytes, {behind} behind it"),
+        Extent {
+            claimed: u32::from(self.total_length),
+            present: self.present,
         }
+        .fmt(f)
     }
 }
 

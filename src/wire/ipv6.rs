@@ -9,7 +9,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::anomaly::Anomaly;
 use super::checksum::Pseudo;
-use super::field::{Brief, Field, Lens, Name, Value, Visitor, bits, bytes};
+use super::field::{Brief, Extent, Field, Lens, Name, Value, Visitor, bits, bytes};
 use super::ipv6_extensions::{Chain, End, Extension};
 use super::packet::{Next, Protocol, Reason, Region, View, Walk};
 use super::{ipv4, names};
@@ -195,16 +195,11 @@ impl Display for PayloadLength {
         if self.length == 0 && self.next != NO_NEXT_HEADER {
             return write!(f, "presumed {}: a jumbogram or offload", self.present);
         }
-        let length = u32::from(self.length);
-        match self.present.checked_sub(length) {
-            None => write!(
-                f,
-                "{} more than there is",
-                length.saturating_sub(self.present)
-            ),
-            Some(0) => f.write_str("bytes"),
-            Some(behind) => write!(f, "bytes, {behind} behind it"),
+        Extent {
+            claimed: u32::from(self.length),
+            present: self.present,
         }
+        .fmt(f)
     }
 }
 

@@ -108,7 +108,11 @@ impl Visitor for Outline {
             Value::Ipv4(address) => std::net::Ipv4Addr::from(address).to_string(),
             Value::Ipv6(address) => std::net::Ipv6Addr::from(address).to_string(),
             Value::Mac(address) => address.map(|byte| format!("{byte:02x}")).join(":"),
-            Value::Bytes(bytes) => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
+            Value::Bytes(bytes) => bytes
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect::<Vec<_>>()
+                .concat(),
             Value::Text(text) => format!("{:?}", String::from_utf8_lossy(text)),
             Value::Unknown => "?".to_owned(),
         };

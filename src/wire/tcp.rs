@@ -143,8 +143,9 @@ pub(super) fn fields<V: Visitor>(view: &View<'_>, v: &mut V) {
     let Some(sequence) = lens.u32(4) else { return };
     // What happens comes first on the line, before the numbers; a quote may end before it.
     let flags = lens.u8(13);
-    if let Some(flags) = flags {
-        v.say(&Flags(flags));
+    if let (Some(flags), Some(offset)) = (flags, lens.u8(12)) {
+        let accurate = offset & AE != 0;
+        v.say(&Flags { flags, accurate });
     }
     let is = |flag| flags.is_some_and(|flags| flags & flag != 0);
     v.field(
@@ -273,7 +274,11 @@ impl Display for Words {
 }
 
 /// The flags in a row: what the segment is, then what goes with it.
-struct Flags(u8);
+struct Flags {
+    flags: u8,
+    /// The ninth flag, which lies in the byte before the others.
+    accurate: bool,
+}
 
 impl Display for Flags {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -289,16 +294,17 @@ impl Display for Flags {
         ];
         let mut separator = "";
         for (flag, name) in NAMES {
-            if self.0 & flag != 0 {
+            if self.flags & flag != 0 {
                 f.write_str(separator)?;
                 f.write_str(name)?;
                 separator = ",";
             }
         }
-        if separator.is_empty() {
-            f.write_str("no flags")?;
+        match (self.accurate, separator) {
+            (true, _) => write!(f, "{separator}AE"),
+            (false, "") => f.write_str("no flags"),
+            (false, _) => Ok(()),
         }
-        Ok(())
     }
 }
 

@@ -1,8 +1,8 @@
-//! What UDP and TCP share: ports, and a checksum that also covers the addresses.
+//! What the protocols over IP share: ports, and when a checksum can be judged at all.
 //!
-//! Knows when such a checksum can be judged at all; of a segment it knows only where it lies.
+//! Of a segment or message it knows only where it lies and which addresses its checksum covers.
 
-use super::checksum::{Unjudged, Verdict};
+use super::checksum::{Sum, Unjudged, Verdict};
 use super::field::{Brief, Field, Lens, Visitor, bits};
 use super::names::{Service, Transport};
 use super::packet::{Region, Walk};
@@ -36,6 +36,23 @@ pub(super) fn verdict(walk: &Walk<'_>, protocol: u8, segment: Region, carried: u
         }
         verdict => verdict,
     }
+}
+
+/// The verdict on the checksum of a message that covers itself alone (RFC 792, RFC 1112): it
+/// stands two bytes into the message.
+#[inline]
+pub(super) fn message_verdict(walk: &Walk<'_>, message: Region) -> Verdict {
+    if walk.context.fragmented {
+        return Verdict::Unknown(Unjudged::Fragment);
+    }
+    if !message.is_whole() {
+        return Verdict::Unknown(Unjudged::Cut);
+    }
+    let lens = walk.lens(message);
+    lens.u16(2)
+        .map_or(Verdict::Unknown(Unjudged::Length), |carried| {
+            Sum::new().with(lens.0).verdict(carried)
+        })
 }
 
 /// Describes the two ports that every transport begins with, or as many as were captured.

@@ -10,7 +10,7 @@ use std::path::Path;
 use super::Written;
 use crate::capture::Compression;
 use crate::capture::reader::plain;
-use crate::error::{Error, Result};
+use crate::error::{self, Error, Result};
 
 /// How many bytes are gathered before they are written: one write of a plain capture, one
 /// member of a compressed one.
@@ -61,7 +61,7 @@ impl Sink {
             let file = Box::new(File::from(descriptor));
             return Ok(Self::stream(name, file, compression));
         }
-        let name = path.display().to_string();
+        let name = error::named(path);
         let refuse = |error: io::Error| Error::usage(format!("creating {name}"), plain(&error));
         // Not emptied by opening it: it may turn out to be a device.
         let file = OpenOptions::new()
