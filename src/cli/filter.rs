@@ -65,7 +65,8 @@ fn words(expression: &Expression, filter: &Filter, options: &Options<'_>) -> Str
     // Writing to a string cannot fail.
     let _ = writeln!(
         words,
-        "{length} instructions for {}; {does}",
+        "{length} instruction{} for {}; {does}",
+        if length == 1 { "" } else { "s" },
         options.link_type
     );
     words

@@ -1,0 +1,83 @@
+//! Live tests: the kernel has its say, in a network namespace of its own.
+//!
+//! The program starts itself again inside `unshare -n` (as root) or `unshare -Urn`, before any
+//! thread starts; no packet leaves the namespace. Where none can be made, every test is there by
+//! its name and ignored, never passed.
+
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on has failed"
+)]
+
+use std::env;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitCode, Stdio};
+
+use libtest_mimic::{Arguments, Failed, Trial};
+
+#[path = "live/filter.rs"]
+mod filter;
+
+/// Set for the program inside the namespace.
+const INSIDE: &str = "DOTQUAD_LIVE_NAMESPACE";
+
+/// What a live test can ask for, and why it is missing where it is.
+#[derive(Debug, Clone, Copy)]
+struct Powers {
+    /// A network namespace in which this program may do everything.
+    namespace: bool,
+}
+
+impl Powers {
+    /// A test that needs the namespace.
+    fn trial(
+        self,
+        name: &str,
+        test: impl FnOnce() -> Result<(), Failed> + Send + 'static,
+    ) -> Trial {
+        if self.namespace {
+            return Trial::test(name, test);
+        }
+        let missing = || Err("no network namespace can be made here".into());
+        Trial::test(format!("{name} (needs a network namespace)"), missing).with_ignored_flag(true)
+    }
+}
+
+/// The words of `unshare` that make a namespace here.
+fn namespace() -> Option<&'static [&'static str]> {
+    let ways: [&[&str]; 2] = [&["-n"], &["-Urn"]];
+    ways.into_iter().find(|words| {
+        let mut probe = Command::new("unshare");
+        probe.args(*words).args(["--", "true"]);
+        let quiet = probe.stdout(Stdio::null()).stderr(Stdio::null()).status();
+        quiet.is_ok_and(|status| status.success())
+    })
+}
+
+fn main() -> ExitCode {
+    let inside = env::var_os(INSIDE).is_some();
+    if !inside
+        && let Some(words) = namespace()
+        && let Ok(own) = env::current_exe()
+    {
+        let mut again = Command::new("unshare");
+        again
+            .args(words)
+            .arg("--")
+            .arg(own)
+            .args(env::args_os().skip(1));
+        let error = again.env(INSIDE, "1").exec();
+        eprintln!("unshare: {error}");
+        return ExitCode::FAILURE;
+    }
+    let powers = Powers { namespace: inside };
+    let arguments = Arguments::from_args();
+    let listing = arguments.list;
+    let conclusion = libtest_mimic::run(&arguments, filter::trials(powers));
+    if !listing {
+        let ran = conclusion.num_passed + conclusion.num_failed;
+        println!("live tests: {ran} ran, {} ignored", conclusion.num_ignored);
+    }
+    conclusion.exit_code()
+}
