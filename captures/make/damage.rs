@@ -113,7 +113,7 @@ pub(crate) fn captures() -> Vec<Capture> {
         ),
         ng(
             "damaged_pcapng_option_length.pcapng",
-            "One frame whose comment claims to reach past its block",
+            "Two frames, the second with a comment that claims to reach past its block",
             |good| {
                 let mut section = Section::new(Order::Little, &[]);
                 section.interface(ETHERNET, 65535, &[]);

@@ -27,6 +27,7 @@ pub(super) fn max_captured(link_type: u16, snaplen: u32) -> u32 {
 pub(super) struct Oddities {
     told_snaplen: bool,
     told_wire_len: bool,
+    told_option: bool,
 }
 
 impl Oddities {
@@ -42,6 +43,19 @@ impl Oddities {
     ) {
         if captured > wire_len || (captured > snaplen && snaplen != 0) {
             self.tell(chunk, at, captured, wire_len, snaplen);
+        }
+    }
+
+    /// Notices an option that reaches past its block: the frame is whole, what is said of it is
+    /// not.
+    #[cold]
+    pub(super) fn option(&mut self, chunk: &mut Chunk, at: usize) {
+        if !std::mem::replace(&mut self.told_option, true) {
+            let byte = chunk.base + at as u64;
+            let number = chunk.next_number();
+            chunk.notices.push(format!(
+                "frame {number} at byte {byte}: an option reaches past its block; the options from there on are left out"
+            ));
         }
     }
 

@@ -303,6 +303,10 @@ impl Pcapng {
         let mut comments = Vec::new();
         if !packet.options.is_empty() {
             for (code, value) in options(self.order, packet.options) {
+                let Some(value) = value else {
+                    self.oddities.option(chunk, at);
+                    break;
+                };
                 match (code, <[u8; 4]>::try_from(value)) {
                     (OPT_COMMENT, _) if comments.len() < MAX_COMMENTS => {
                         comments.push(String::from_utf8_lossy(value).into_owned());
@@ -444,15 +448,18 @@ fn offload(flags: u32) -> Offload {
     }
 }
 
-/// The options of a packet block, up to the end mark or the first one that does not fit:
-/// damage in them never costs the frame.
-fn options(order: Order, bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+/// The options of a packet block, up to the end mark or the first one that does not fit, which
+/// has no value: damage in them never costs the frame.
+fn options(order: Order, bytes: &[u8]) -> impl Iterator<Item = (u16, Option<&[u8]>)> {
     let mut rest = bytes;
     std::iter::from_fn(move || {
         let ([c0, c1, l0, l1], after) = rest.split_first_chunk::<4>()?;
         let code = order.u16([*c0, *c1]);
         let length = usize::from(order.u16([*l0, *l1]));
-        let value = after.get(..length).filter(|_| code != 0)?;
+        if code == 0 {
+            return None;
+        }
+        let value = after.get(..length);
         rest = after.get(length.next_multiple_of(4)..).unwrap_or_default();
         Some((code, value))
     })

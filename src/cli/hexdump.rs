@@ -16,13 +16,14 @@ pub(super) enum Dump {
 /// Writes `bytes` under a frame's line.
 pub(super) fn render(bytes: &[u8], dump: Dump, out: &mut Text) {
     if dump == Dump::Ascii {
-        for byte in bytes {
-            out.push(match byte {
-                b'\n' | b'\t' => *byte,
-                _ => printable(*byte),
-            });
+        // Lines of the payload stay lines, each behind a tab: none can pose as one of ours.
+        for line in bytes.split(|byte| *byte == b'\n') {
+            out.push(b'\t');
+            for byte in line {
+                out.push(printable(*byte));
+            }
+            out.push(b'\n');
         }
-        out.push(b'\n');
         return;
     }
     for (row, bytes) in bytes.chunks(16).enumerate() {
