@@ -1,14 +1,14 @@
 //! From a source of batches to one ordered stream of rendered pieces, on all cores.
 //!
-//! A reader thread deals batches to the workers in turn; each worker renders with no memory of
-//! other frames; whoever holds the [`Pieces`] collects in the same turn. Dealing and collecting in
-//! turn is all the order there is, so no lock and no reordering is needed, and the channels'
-//! capacity of one bounds memory.
+//! Whichever worker is free reads the next batch itself, so that its bytes are in the cache of
+//! the core that renders them, and notes that the next turn is its own; it renders with no memory
+//! of other frames. Whoever holds the [`Pieces`] collects in the order of the turns. Only reading
+//! is done one at a time, nothing is put back in order, and the channels' capacity bounds memory.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -18,6 +18,9 @@ use crate::capture::{self, Batch, FrameSource};
 use crate::error::{Error, Result};
 use crate::filter::Fragments;
 use crate::wire::frame::Time;
+
+/// How many pieces a worker may be ahead of whoever collects them.
+const AHEAD: usize = 2;
 
 /// What the reader deals out.
 pub(super) struct Dealt {
@@ -41,7 +44,10 @@ pub(super) enum Made {
 pub(super) struct Pieces {
     workers: Vec<Receiver<Made>>,
     recycle: Vec<SyncSender<Storage>>,
-    turn: usize,
+    /// Which worker has the batch that comes next.
+    turns: Receiver<usize>,
+    /// The worker whose batch is being collected.
+    turn: Option<usize>,
     /// Bytes of the input consumed so far, over all captures.
     pub(super) consumed: Arc<AtomicU64>,
 }
@@ -62,76 +68,64 @@ impl Pieces {
     /// When the first capture cannot be opened or is none; what happens to later ones comes as
     /// [`Made::Failed`] in its place.
     pub(super) fn start(files: Vec<PathBuf>, workers: usize, renderer: &Renderer) -> Result<Self> {
-        let consumed = Arc::new(AtomicU64::new(0));
-        let mut inputs = Vec::new();
+        let (dealt, turns) = channel();
         let mut pieces = Self {
             workers: Vec::new(),
             recycle: Vec::new(),
-            turn: 0,
-            consumed: Arc::clone(&consumed),
+            turns,
+            turn: None,
+            consumed: Arc::default(),
         };
-        let mut files = files.into_iter();
-        let Some(first) = files.next() else {
-            return Ok(pieces);
+        let several = files.len() > 1;
+        let mut dealer = Dealer {
+            files: files.into_iter(),
+            several,
+            open: None,
+            turns: dealt,
+            origin: None,
+            next_number: 1,
+            consumed: Arc::clone(&pieces.consumed),
+            selector: renderer.selector.clone().filter(|selector| selector.deep),
+            fragments: Fragments::new(),
         };
-        let several = files.len() > 0;
-        let reader = capture::open(&first)?;
-        let selector = renderer.selector.clone().filter(|selector| selector.deep);
+        dealer.open_next().transpose()?;
+        let dealer = Arc::new(Mutex::new(dealer));
         for worker in 0..workers {
-            let (input, work) = sync_channel::<Result<Dealt>>(1);
-            let (done, output) = sync_channel(1);
-            let (recycle, used) = sync_channel(2);
+            let dealer = Arc::clone(&dealer);
+            let (done, output) = sync_channel(AHEAD);
+            let (recycle, used) = sync_channel(AHEAD + 1);
             let renderer = renderer.for_worker(worker);
-            spawn(move || work_through(&work, &done, &used, renderer))?;
-            inputs.push(input);
+            spawn(move || work_through(&dealer, worker, &done, &used, renderer))?;
             pieces.workers.push(output);
             pieces.recycle.push(recycle);
         }
-        spawn(move || {
-            let mut dealer = Dealer {
-                inputs,
-                turn: 0,
-                origin: None,
-                next_number: 1,
-                several,
-                consumed,
-                selector,
-                fragments: Fragments::new(),
-            };
-            let _ = dealer.capture(reader, &first)
-                && files.all(|file| match capture::open(&file) {
-                    Ok(reader) => dealer.capture(reader, &file),
-                    Err(error) => dealer.deal(Err(error)),
-                });
-        })?;
         Ok(pieces)
     }
 
     /// The next piece if it is ready, waiting for it no longer than `patience`.
     pub(super) fn next(&mut self, patience: Duration) -> Next {
-        let Some(worker) = self.workers.get(self.turn) else {
-            return Next::End;
+        let turn = match self.turn {
+            Some(turn) => Ok(turn),
+            None => self.turns.recv_timeout(patience),
         };
-        let made = if patience.is_zero() {
-            worker
-                .try_recv()
-                .map_err(|error| error == TryRecvError::Empty)
-        } else {
-            worker
-                .recv_timeout(patience)
-                .map_err(|error| error == RecvTimeoutError::Timeout)
-        };
+        let made = turn.and_then(|turn| {
+            self.turn = Some(turn);
+            let worker = self.workers.get(turn);
+            worker.map_or(Err(RecvTimeoutError::Disconnected), |worker| {
+                worker.recv_timeout(patience)
+            })
+        });
         match made {
             Ok(made) => {
                 if matches!(&made, Made::Failed(_))
                     || matches!(&made, Made::Piece(piece) if piece.last)
                 {
-                    self.turn = (self.turn + 1) % self.workers.len();
+                    self.turn = None;
                 }
                 Next::Made(made)
             }
-            Err(true) => Next::Waiting,
-            Err(false) => Next::End,
+            Err(RecvTimeoutError::Timeout) => Next::Waiting,
+            Err(RecvTimeoutError::Disconnected) => Next::End,
         }
     }
 
@@ -155,49 +149,79 @@ fn spawn(work: impl FnOnce() + Send + 'static) -> Result<()> {
         })
 }
 
-/// Reads captures one after the other and deals their batches in turn.
+/// Reads captures one after the other and deals their batches to whoever asks.
 struct Dealer {
-    inputs: Vec<SyncSender<Result<Dealt>>>,
-    turn: usize,
+    /// Captures that are still to be opened.
+    files: std::vec::IntoIter<PathBuf>,
+    several: bool,
+    open: Option<Open>,
+    /// Where it is noted who was dealt what, in order.
+    turns: Sender<usize>,
     origin: Option<Time>,
     next_number: u64,
-    several: bool,
     consumed: Arc<AtomicU64>,
     /// A filter whose fragments must be seen in order.
     selector: Option<Selector>,
     fragments: Fragments,
 }
 
+/// The capture being read.
+struct Open {
+    reader: capture::Reader,
+    /// Its name, where several are read.
+    name: Option<Arc<str>>,
+    /// Bytes consumed of the captures before it.
+    before: u64,
+}
+
 impl Dealer {
-    /// Deals a whole capture; false when nobody listens any more.
-    fn capture(&mut self, mut reader: capture::Reader, path: &std::path::Path) -> bool {
-        let file = self.several.then(|| Arc::from(path.to_string_lossy()));
-        let position = reader.position();
-        let before = self.consumed.load(Ordering::Relaxed);
-        reader.set_first_number(self.next_number);
+    /// Opens the next capture; `None` when there is none.
+    fn open_next(&mut self) -> Option<Result<()>> {
+        let file = self.files.next()?;
+        Some(capture::open(&file).map(|mut reader| {
+            reader.set_first_number(self.next_number);
+            self.open = Some(Open {
+                reader,
+                name: self.several.then(|| Arc::from(file.to_string_lossy())),
+                before: self.consumed.load(Ordering::Relaxed),
+            });
+        }))
+    }
+
+    /// The next batch, for this worker; `None` when there is none, or nobody listens any more.
+    fn deal(&mut self, worker: usize) -> Option<Result<Dealt>> {
+        let dealt = self.next().transpose()?;
+        self.turns.send(worker).ok()?;
+        Some(dealt)
+    }
+
+    fn next(&mut self) -> Result<Option<Dealt>> {
         loop {
-            let batch = reader.next_batch();
-            self.consumed
-                .store(before + position.load(Ordering::Relaxed), Ordering::Relaxed);
-            let dealt = match batch {
-                Ok(Some(batch)) => {
-                    self.next_number = batch.first_number() + batch.len() as u64;
-                    if self.origin.is_none() {
-                        self.origin = batch.frames().find_map(|frame| frame.time);
-                    }
-                    self.select(&batch).map(|selected| Dealt {
-                        batch,
-                        file: file.clone(),
-                        origin: self.origin,
-                        selected,
-                    })
+            let Some(open) = &mut self.open else {
+                match self.open_next() {
+                    Some(opened) => opened?,
+                    None => return Ok(None),
                 }
-                Ok(None) => return true,
-                Err(error) => Err(error),
+                continue;
             };
-            if !self.deal(dealt) {
-                return false;
+            let batch = open.reader.next_batch();
+            let position = open.reader.position().load(Ordering::Relaxed);
+            self.consumed
+                .store(open.before + position, Ordering::Relaxed);
+            let Some(batch) = batch? else {
+                self.open = None;
+                continue;
+            };
+            self.next_number = batch.first_number() + batch.len() as u64;
+            if self.origin.is_none() {
+                self.origin = batch.frames().find_map(|frame| frame.time);
             }
+            return Ok(Some(Dealt {
+                file: open.name.clone(),
+                origin: self.origin,
+                selected: self.select(&batch)?,
+                batch,
+            }));
         }
     }
 
@@ -214,25 +238,19 @@ impl Dealer {
         }
         Ok(Some(selected))
     }
-
-    fn deal(&mut self, dealt: Result<Dealt>) -> bool {
-        let Some(input) = self.inputs.get(self.turn) else {
-            return false;
-        };
-        let listening = input.send(dealt).is_ok();
-        self.turn = (self.turn + 1) % self.inputs.len();
-        listening
-    }
 }
 
 /// One worker: renders what it is dealt until there is no more, or nobody listens.
 fn work_through(
-    work: &Receiver<Result<Dealt>>,
+    dealer: &Mutex<Dealer>,
+    worker: usize,
     done: &SyncSender<Made>,
     used: &Receiver<Storage>,
     mut renderer: Renderer,
 ) {
-    while let Ok(dealt) = work.recv() {
+    // Unlocked again before the batch is rendered; a lock is poisoned when another worker died.
+    let next = || dealer.lock().ok()?.deal(worker);
+    while let Some(dealt) = next() {
         let listening = match dealt {
             Ok(dealt) => renderer.batch(&dealt, &mut || used.try_recv().ok(), &mut |made| {
                 done.send(made).is_ok()

@@ -149,19 +149,13 @@ impl Text {
         let mut text = [0; 16];
         let mut at = 0;
         for byte in address {
-            if byte >= 100 {
-                put(&mut text, at, [b'0' + byte / 100]);
-                put(&mut text, at + 1, pair(u64::from(byte % 100)));
-                at += 3;
-            } else if byte >= 10 {
-                put(&mut text, at, pair(u64::from(byte)));
-                at += 2;
-            } else {
-                put(&mut text, at, [b'0' + byte]);
-                at += 1;
-            }
-            put(&mut text, at, [b'.']);
-            at += 1;
+            // Nobody can foretell how many digits a byte takes: all three and the dot are there,
+            // and the zeros that nobody writes are shifted out.
+            let zeros = usize::from(byte < 10) + usize::from(byte < 100);
+            let [tens, ones] = pair(u64::from(byte % 100));
+            let digits = u32::from_le_bytes([b'0' + byte / 100, tens, ones, b'.']);
+            put(&mut text, at, (digits >> (8 * zeros)).to_le_bytes());
+            at += 4 - zeros;
         }
         self.0
             .extend_from_slice(text.get(..at - 1).unwrap_or_default());
