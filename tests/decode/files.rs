@@ -201,7 +201,15 @@ fn an_option_that_lies_about_its_length_costs_no_frame() {
     body.extend([1, 60_000].map(u16::to_le_bytes).concat());
     let start = [section(), interface(IPV4, &[])].concat();
     let next = enhanced(0, 0, &udp(b"data"));
-    let objects = objects([start, block(6, &body), next].concat());
+    let said = super::decode_bytes("--format ndjson", [start, block(6, &body), next].concat());
+    assert_eq!(said.code, Some(0));
+    assert!(
+        said.err
+            .contains("frame 1 at byte 48: an option reaches past its block"),
+        "{}",
+        said.err
+    );
+    let objects = said.objects();
     assert_eq!(objects.len(), 2);
     assert!(objects[0].get("comments").is_none());
 
