@@ -248,7 +248,7 @@ impl Words<'_> {
 
     /// Writes what was held back: addresses with their ports, the label, and what the network
     /// layer had to say.
-    #[inline]
+    #[inline(never)]
     fn flush(&mut self) {
         if self.who.source.is_some() || self.who.destination.is_some() {
             self.addresses();
@@ -322,6 +322,8 @@ impl Words<'_> {
     }
 
     /// A field that has its place on the line.
+    #[expect(clippy::inline_always, reason = "measured: see `field`")]
+    #[inline(always)]
     fn brief(&mut self, field: Field<'_>) {
         let address = match field.value {
             Value::Ipv4(address) => Some(Address::Ipv4(address)),

@@ -51,7 +51,8 @@ pub(super) fn dissect(walk: &mut Walk<'_>, region: Region) -> Next {
     if walk.judge.checksums {
         walk.set_checksum(if whole {
             Sum::new()
-                .with(lens.slice(0, header_len))
+                .with(&header)
+                .with(options)
                 .verdict(u16::from_be_bytes([header[10], header[11]]))
         } else {
             Verdict::Unknown(Unjudged::Cut)
