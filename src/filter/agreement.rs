@@ -83,49 +83,78 @@ fn packet() -> impl Strategy<Value = (u16, Vec<u8>)> {
     prop_oneof![6 => ipv4, 3 => ipv6, 1 => arp, 1 => llc]
 }
 
+/// UDP to `port` over a version of IP, and its Ethertype.
+fn over_udp(sixth: bool, port: u16, payload: &[u8]) -> (u16, Vec<u8>) {
+    let mut bytes = if sixth {
+        let mut bytes = vec![0x60, 0, 0, 0, 0, 90, 17, 64];
+        for last in [0, 1] {
+            bytes.extend([0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, last]);
+        }
+        bytes
+    } else {
+        vec![
+            0x45, 0, 0, 99, 0, 1, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2,
+        ]
+    };
+    bytes.extend([0, 79]);
+    bytes.extend(port.to_be_bytes());
+    bytes.extend([0, 70, 0, 0]);
+    bytes.extend(payload);
+    (if sixth { 0x86dd } else { 0x0800 }, bytes)
+}
+
+/// `bytes` of Ethertype `kind` in one encapsulation.
+fn wrap((kind, bytes): (u16, Vec<u8>), way: u8, id: u8, sixth: bool) -> (u16, Vec<u8>) {
+    let mut outer: Vec<u8> = Vec::new();
+    let ethernet = [2, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3];
+    match way {
+        0 | 1 => {
+            outer.extend([0x20, id]);
+            outer.extend(kind.to_be_bytes());
+            outer.extend(bytes);
+            (if way == 0 { 0x8100 } else { 0x88a8 }, outer)
+        }
+        2 => {
+            outer.extend([0, 0, id << 4 | 1, 64]);
+            outer.extend(bytes);
+            (0x8847, outer)
+        }
+        3 => {
+            let ppp: u16 = if kind == 0x86dd { 0x57 } else { 0x21 };
+            outer.extend([0x11, 0, 0, id, 0, 50]);
+            outer.extend(ppp.to_be_bytes());
+            outer.extend(bytes);
+            (0x8864, outer)
+        }
+        4 => {
+            outer.extend([8, 0, 0, 0, 0, 0, id, 0]);
+            outer.extend(ethernet);
+            outer.extend(kind.to_be_bytes());
+            outer.extend(bytes);
+            over_udp(sixth, 4789, &outer)
+        }
+        // Geneve with one word of options, around a packet or a frame.
+        _ => {
+            let bridged = way > 5;
+            outer.extend([1, 0]);
+            outer.extend(if bridged { 0x6558 } else { kind }.to_be_bytes());
+            outer.extend([0, 0, id, 0, 9, 9, 9, 9]);
+            if bridged {
+                outer.extend(ethernet);
+                outer.extend(kind.to_be_bytes());
+            }
+            outer.extend(bytes);
+            over_udp(sixth, 6081, &outer)
+        }
+    }
+}
+
 /// A packet with up to three encapsulations around it, and its Ethertype.
 fn wrapped() -> impl Strategy<Value = (u16, Vec<u8>)> {
-    (packet(), prop::collection::vec((0..6, 0_u8..3), 0..3)).prop_map(|(packet, wraps)| {
-        wraps.into_iter().fold(packet, |(kind, bytes), (wrap, id)| {
-            let mut outer: Vec<u8> = Vec::new();
-            let kind = match wrap {
-                0 | 1 => {
-                    outer.extend([0x20, id]);
-                    outer.extend(kind.to_be_bytes());
-                    if wrap == 0 { 0x8100 } else { 0x88a8 }
-                }
-                2 => {
-                    outer.extend([0, 0, id << 4 | 1, 64]);
-                    0x8847
-                }
-                3 => {
-                    let ppp: u16 = if kind == 0x86dd { 0x57 } else { 0x21 };
-                    outer.extend([0x11, 0, 0, id, 0, 50]);
-                    outer.extend(ppp.to_be_bytes());
-                    0x8864
-                }
-                _ => {
-                    // VXLAN or Geneve over UDP over IPv4.
-                    let port: u16 = if wrap == 4 { 4789 } else { 6081 };
-                    outer.extend([
-                        0x45, 0, 0, 99, 0, 1, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2,
-                    ]);
-                    outer.extend([0, 79]);
-                    outer.extend(port.to_be_bytes());
-                    outer.extend([0, 70, 0, 0]);
-                    if wrap == 4 {
-                        outer.extend([8, 0, 0, 0, 0, 0, id, 0, 2, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3]);
-                        outer.extend(kind.to_be_bytes());
-                    } else {
-                        outer.extend([1, 0]);
-                        outer.extend(kind.to_be_bytes());
-                        outer.extend([0, 0, id, 0, 9, 9, 9, 9]);
-                    }
-                    0x0800
-                }
-            };
-            outer.extend(bytes);
-            (kind, outer)
+    let wraps = prop::collection::vec((0_u8..7, 0_u8..3, any::<bool>()), 0..3);
+    (packet(), wraps).prop_map(|(packet, wraps)| {
+        wraps.into_iter().fold(packet, |inner, (way, id, sixth)| {
+            wrap(inner, way, id, sixth)
         })
     })
 }

@@ -1,6 +1,6 @@
 //! The decision graph to instructions: what is in which register, and how far jumps reach.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::bpf::{Instruction, MEMORY, code};
 use super::graph::{ACCEPT, Graph, NodeId, REJECT};
@@ -9,6 +9,9 @@ use super::value::{Comparison, Test, Value, ValueId, Values, commutes};
 
 /// How many words of memory keep values for later tests; the rest holds parts of sums.
 const KEPT: u32 = 8;
+
+/// How many computed bases are looked at for which to keep.
+const MOST_BASES: usize = 256;
 
 /// The program that starts at `entry`; none if a number is too deep for the memory there is.
 pub(super) fn program(
@@ -53,34 +56,33 @@ pub(super) fn program(
     Some(linked(&lines, &starts, entry, accept))
 }
 
-/// The computed bases that more than one load counts from, in order of use; they are worth
-/// keeping in memory when they take some instructions to compute.
+/// The computed bases worth keeping in memory, in order of use: those that take some instructions
+/// to compute and are needed by more than one load, or by more than one test if they take many.
 fn shared_bases(values: &Values, graph: &Graph, order: &[NodeId]) -> Vec<ValueId> {
     let mut uses: Vec<(ValueId, u32)> = Vec::new();
-    let mut loads: Vec<ValueId> = Vec::new();
+    let mut loads: HashSet<ValueId> = HashSet::new();
     for &id in order {
         let Some(node) = graph.node(id) else { continue };
         for side in [node.test.left, node.test.right] {
-            values.loads(side, &mut |load| {
-                if !loads.contains(&load) && loads.len() < 256 {
-                    loads.push(load);
+            for &load in values.loads(side) {
+                let Value::Load {
+                    base: Some(base), ..
+                } = values.get(load)
+                else {
+                    continue;
+                };
+                let long = values.loads(base).len() > 2;
+                if !matches!(values.get(base), Value::Binary { .. })
+                    || !(loads.insert(load) || long)
+                {
+                    continue;
                 }
-            });
-        }
-    }
-    for load in loads {
-        let Value::Load {
-            base: Some(base), ..
-        } = values.get(load)
-        else {
-            continue;
-        };
-        if !matches!(values.get(base), Value::Binary { .. }) {
-            continue;
-        }
-        match uses.iter_mut().find(|(other, _)| *other == base) {
-            Some((_, count)) => *count += 1,
-            None => uses.push((base, 1)),
+                if let Some((_, count)) = uses.iter_mut().find(|(other, _)| *other == base) {
+                    *count += 1;
+                } else if uses.len() < MOST_BASES {
+                    uses.push((base, 1));
+                }
+            }
         }
     }
     uses.retain(|&(_, count)| count > 1);
@@ -307,6 +309,10 @@ impl Emitter<'_> {
             return self.load_a(left);
         }
         self.load_a(right)?;
+        if self.remembered(right).is_some() {
+            self.load_a(left)?;
+            return self.load_x(right);
+        }
         let at = KEPT + self.temporaries;
         if at >= MEMORY {
             return None;

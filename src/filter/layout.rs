@@ -53,6 +53,9 @@ pub(super) enum Link {
     OnlyIpv6,
     /// Behind an MPLS label: the version, if the label is the last.
     Mpls,
+    /// In a Geneve tunnel: a type-or-length field as Ethernet has, at the place, where the tunnel's
+    /// protocol is Ethernet; else a plain Ethertype there.
+    Geneve { protocol: ValueId, field: Place },
     /// Not known.
     Opaque,
 }
@@ -69,17 +72,16 @@ pub(super) enum Source {
     Headless(u32),
 }
 
-/// One way to look at the frame. There is more than one after `geneve` and `vxlan`, where what
-/// comes before decides how far in the inner frame begins.
+/// Where to look at the frame.
 #[derive(Debug, Clone)]
 pub(super) struct View {
-    /// What must hold for this view to be the right one.
+    /// What must hold for its places to mean anything.
     pub(super) guard: Logic,
     pub(super) link: Link,
     /// The link layer header.
     pub(super) header: Place,
-    /// True if an Ethernet header is at `header`.
-    pub(super) ethernet: bool,
+    /// Whether an Ethernet header is at `header`.
+    pub(super) ethernet: Logic,
     /// The packet that the link layer carries.
     pub(super) network: Place,
 }
@@ -107,7 +109,7 @@ impl View {
             guard: Logic::Constant(true),
             link,
             header: at(0),
-            ethernet: link_type == LinkType::ETHERNET,
+            ethernet: Logic::Constant(link_type == LinkType::ETHERNET),
             network: at(network),
         }
     }
@@ -224,29 +226,95 @@ impl Loader<'_> {
         self.values.binary(Operator::Add, seen, missing)
     }
 
-    /// The place right after the IPv4 header at `network`, as far as its own length tells.
-    pub(super) fn after_ipv4(&mut self, network: Place) -> Option<Place> {
-        let length = if network.base.is_none() {
+    /// The length of the IPv4 header at `network`, as its own field tells it.
+    fn ipv4_length(&mut self, network: Place) -> Option<ValueId> {
+        if network.base.is_none() {
             let offset = match self.source {
                 Source::Saved => network.offset,
                 Source::Untagged => network.offset.checked_sub(4).filter(|&at| at >= 12)?,
                 Source::Headless(header) => network.offset.checked_sub(header)?,
             };
-            self.values.intern(Value::HeaderLength { offset })
+            return Some(self.values.intern(Value::HeaderLength { offset }));
+        }
+        let first = self.load(network, 1)?;
+        let words = self.with(Operator::And, first, 0xf);
+        Some(self.with(Operator::ShiftLeft, words, 2))
+    }
+
+    /// The place right after the IPv4 header at `network`.
+    pub(super) fn after_ipv4(&mut self, network: Place) -> Option<Place> {
+        let length = self.ipv4_length(network)?;
+        Some(self.further(network, length))
+    }
+
+    /// The place right after the IP header that `view` carries, which is there; IPv6 counts
+    /// without extension headers. The version chooses by arithmetic, so that what follows is
+    /// looked for in one place.
+    pub(super) fn after_ip(&mut self, view: &View) -> Option<Place> {
+        let never = Logic::Constant(false);
+        if self.carries(view, names::IPV4) == never {
+            return Some(view.network.plus(40));
+        }
+        if self.carries(view, names::IPV6) == never {
+            return self.after_ipv4(view.network);
+        }
+        let sixth = self.is_ipv6(view)?;
+        let fourth = self.ipv4_length(view.network)?;
+        // All ones for IPv4 and zero for IPv6.
+        let mask = self.with(Operator::Subtract, sixth, 1);
+        let apart = self.with(Operator::Xor, fourth, 40);
+        let chosen = self.values.binary(Operator::And, apart, mask);
+        let length = self.with(Operator::Xor, chosen, 40);
+        Some(self.further(view.network, length))
+    }
+
+    /// 1 if the packet that `view` carries is IPv6, 0 if it is IPv4; it is one of them. A bit tells
+    /// them apart in every field that names them.
+    fn is_ipv6(&mut self, view: &View) -> Option<ValueId> {
+        let (field, size, bit) = match view.link {
+            Link::Ethernet(field)
+            | Link::Cooked(field)
+            | Link::EtherType(field)
+            | Link::Geneve { field, .. } => (field, 2, 15),
+            Link::Ppp(field) => (field, 2, 6),
+            Link::HostFamily(field) => {
+                let family = self.load(field, 4)?;
+                let swapped = self.with(Operator::ShiftRight, family, 24);
+                let either = self.values.binary(Operator::Or, family, swapped);
+                let bit = self.with(Operator::ShiftRight, either, 3);
+                return Some(self.with(Operator::And, bit, 1));
+            }
+            Link::NetworkFamily(field) => (field, 4, 3),
+            Link::Version | Link::Mpls => (view.network, 1, 5),
+            Link::OnlyIpv4 | Link::OnlyIpv6 | Link::Opaque => return None,
+        };
+        let whole = self.load(field, size)?;
+        let shifted = self.with(Operator::ShiftRight, whole, bit);
+        // The topmost bit of the field stands alone.
+        let alone = u32::from(size) * 8 == bit + 1;
+        Some(if alone {
+            shifted
         } else {
-            let first = self.load(network, 1)?;
-            let (mask, two) = (self.values.constant(0xf), self.values.constant(2));
-            let words = self.values.binary(Operator::And, first, mask);
-            self.values.binary(Operator::ShiftLeft, words, two)
-        };
-        let base = match network.base {
-            None => length,
-            Some(base) => self.values.binary(Operator::Add, length, base),
-        };
-        Some(Place {
-            base: Some(base),
-            offset: network.offset,
+            self.with(Operator::And, shifted, 1)
         })
+    }
+
+    /// `place`, and a computed number of bytes on.
+    pub(super) fn further(&mut self, place: Place, bytes: ValueId) -> Place {
+        let base = match place.base {
+            None => bytes,
+            Some(base) => self.values.binary(Operator::Add, bytes, base),
+        };
+        Place {
+            base: Some(base),
+            ..place
+        }
+    }
+
+    /// A value combined with a constant.
+    pub(super) fn with(&mut self, operator: Operator, left: ValueId, right: u32) -> ValueId {
+        let right = self.values.constant(right);
+        self.values.binary(operator, left, right)
     }
 
     /// The bytes at `place` equal `number`; false where there are none.
@@ -315,6 +383,19 @@ impl Loader<'_> {
                 let version = self.masked(network, 1, 0xf0, nibble);
                 Logic::all([bottom, version])
             }
+            Link::Geneve { protocol, field } => match number {
+                // Ethernet may say these in LLC too.
+                0..=names::LONGEST_802_3 | names::ATALK | names::AARP => {
+                    let bridged = self.compare(Comparison::Equal, protocol, names::BRIDGED);
+                    let ethernet = self.ethernet_carries(field, network, number);
+                    let plain = self.equals(field, 2, number);
+                    Logic::any([
+                        Logic::all([bridged.clone(), ethernet]),
+                        Logic::all([!bridged, plain]),
+                    ])
+                }
+                _ => self.equals(field, 2, number),
+            },
             Link::Opaque => is(false),
         }
     }

@@ -19,16 +19,18 @@ mod encapsulation;
 
 type Result<T> = std::result::Result<T, CompileError>;
 
-/// The most ways to look at a frame at one time: nested `geneve` and `vxlan` multiply them.
-const MOST_VIEWS: usize = 16;
+/// The most tunnels within tunnels: every place in the innermost is computed from all of them.
+const MOST_TUNNELS: u32 = 4;
 
 /// One run over the tree.
 #[derive(Debug)]
 pub(super) struct Lowering<'a> {
     pub(super) text: &'a Arc<str>,
     pub(super) loader: Loader<'a>,
-    /// The ways to look at the frame from here on, tried in order.
-    pub(super) views: Vec<View>,
+    /// Where to look from here on.
+    pub(super) view: View,
+    /// How many tunnels have been entered.
+    pub(super) tunnels: u32,
     /// True where a frame for which an answer is not known must count as a match.
     pub(super) positive: bool,
     /// False once something could not be expressed.
@@ -44,8 +46,22 @@ impl Lowering<'_> {
     pub(super) fn node(&mut self, node: &Node) -> Result<Logic> {
         match node {
             Node::And(nodes) => {
-                let parts = nodes.iter().map(|node| self.node(node));
-                Ok(Logic::all(parts.collect::<Result<Vec<_>>>()?))
+                let mut parts = Vec::with_capacity(nodes.len());
+                let mut known = Vec::new();
+                for node in nodes {
+                    parts.push(self.node(node)?);
+                    // What stands right of a tunnel in a conjunction is reached only inside it.
+                    if let Node::Primitive(Primitive::Geneve(_) | Primitive::Vxlan(_), _) = node {
+                        let always = Logic::Constant(true);
+                        known.push(std::mem::replace(&mut self.view.guard, always));
+                    }
+                }
+                known.push(std::mem::replace(
+                    &mut self.view.guard,
+                    Logic::Constant(true),
+                ));
+                self.view.guard = Logic::all(known);
+                Ok(Logic::all(parts))
             }
             Node::Or(nodes) => {
                 let parts = nodes.iter().map(|node| self.node(node));
@@ -76,16 +92,11 @@ impl Lowering<'_> {
         Logic::Constant(self.positive)
     }
 
-    /// One test tried in every view.
-    fn each(&mut self, mut test: impl FnMut(&mut Self, &View) -> Logic) -> Logic {
-        let views = std::mem::take(&mut self.views);
-        let mut alternatives = Vec::with_capacity(views.len());
-        for view in &views {
-            let logic = test(self, view);
-            alternatives.push(Logic::all([view.guard.clone(), logic]));
-        }
-        self.views = views;
-        Logic::any(alternatives)
+    /// A test where the view is meant.
+    fn seen(&mut self, test: impl FnOnce(&mut Self, &View) -> Logic) -> Logic {
+        let view = self.view.clone();
+        let logic = test(self, &view);
+        Logic::all([view.guard, logic])
     }
 
     fn primitive(&mut self, primitive: &Primitive, span: Span) -> Result<Logic> {
@@ -94,66 +105,54 @@ impl Lowering<'_> {
                 family,
                 direction,
                 networks,
-            } => self.each(|this, view| this.host(view, *family, *direction, networks)),
+            } => self.seen(|this, view| this.host(view, *family, *direction, networks)),
             Primitive::Host6 {
                 direction,
                 networks,
-            } => self.each(|this, view| this.host6(view, *direction, networks)),
+            } => self.seen(|this, view| this.host6(view, *direction, networks)),
             Primitive::EtherHost {
                 direction,
                 addresses,
             } => {
                 self.require_ethernet(span)?;
-                self.each(|this, view| this.ether_host(view, *direction, addresses))
+                self.seen(|this, view| this.ether_host(view, *direction, addresses))
             }
             Primitive::EtherBroadcast => {
                 self.require_ethernet(span)?;
-                self.each(|this, view| this.ether_host(view, Direction::Destination, &[[0xff; 6]]))
+                self.seen(|this, view| this.ether_host(view, Direction::Destination, &[[0xff; 6]]))
             }
             Primitive::EtherMulticast => {
                 self.require_ethernet(span)?;
-                self.each(|this, view| {
-                    if !view.ethernet {
-                        return Logic::Constant(false);
-                    }
+                self.seen(|this, view| {
                     let first = this.loader.load(view.header, 1);
-                    this.bit_set(first, 1)
+                    let group = this.bit_set(first, 1);
+                    Logic::all([view.ethernet.clone(), group])
                 })
             }
             Primitive::Port {
                 transports,
                 direction,
                 ranges,
-            } => self.each(|this, view| this.port(view, transports, *direction, ranges)),
+            } => self.seen(|this, view| this.port(view, transports, *direction, ranges)),
             Primitive::LinkProtocol(number) => {
-                self.each(|this, view| this.loader.carries(view, *number))
+                self.seen(|this, view| this.loader.carries(view, *number))
             }
             Primitive::IpProtocol { version, number } => {
-                self.each(|this, view| this.ip_protocol(view, *version, *number))
+                self.seen(|this, view| this.ip_protocol(view, *version, *number))
             }
             Primitive::ProtocolChain { .. } => self.inexact(),
-            Primitive::IsoProtocol(number) => self.each(|this, view| {
-                let iso = this.loader.carries(view, names::LLC_ISO);
-                // On Ethernet the three bytes of LLC stand before the network layer's identifier.
-                let past = if matches!(view.link, Link::Ethernet(_) | Link::Cooked(_)) {
-                    3
-                } else {
-                    0
-                };
-                let is = this
-                    .loader
-                    .equals(view.network.plus(past), 1, (*number).into());
-                Logic::all([iso, is])
-            }),
-            Primitive::Llc => self.each(Lowering::llc),
-            Primitive::IpBroadcast => self.each(Lowering::ip_broadcast),
-            Primitive::IpMulticast => self.each(|this, view| {
+            Primitive::IsoProtocol(number) => {
+                self.seen(|this, view| this.iso_protocol(view, (*number).into()))
+            }
+            Primitive::Llc => self.seen(Lowering::llc),
+            Primitive::IpBroadcast => self.seen(Lowering::ip_broadcast),
+            Primitive::IpMulticast => self.seen(|this, view| {
                 let ip = this.loader.carries(view, IPV4);
                 let first = this.loader.load(view.network.plus(16), 1);
                 let group = this.at_least(first, 224);
                 Logic::all([ip, group])
             }),
-            Primitive::Ip6Multicast => self.each(|this, view| {
+            Primitive::Ip6Multicast => self.seen(|this, view| {
                 let ip6 = this.loader.carries(view, IPV6);
                 let group = this.loader.equals(view.network.plus(24), 1, 0xff);
                 Logic::all([ip6, group])
@@ -175,7 +174,7 @@ impl Lowering<'_> {
     }
 
     fn require_ethernet(&self, span: Span) -> Result<()> {
-        if self.views.iter().any(|view| view.ethernet) {
+        if self.view.ethernet != Logic::Constant(false) {
             return Ok(());
         }
         let link_type = self.loader.link_type;
@@ -282,11 +281,8 @@ impl Lowering<'_> {
     }
 
     fn ether_host(&mut self, view: &View, direction: Direction, addresses: &[[u8; 6]]) -> Logic {
-        if !view.ethernet {
-            return Logic::Constant(false);
-        }
         let places = (view.header.plus(6), view.header);
-        self.directed(direction, places, |this, place| {
+        let address = self.directed(direction, places, |this, place| {
             let mut alternatives = Vec::new();
             for &[a, b, c, d, e, f] in addresses {
                 // The lower half first: it tells cards of one maker apart.
@@ -299,7 +295,8 @@ impl Lowering<'_> {
                 alternatives.push(Logic::all([low, high]));
             }
             Logic::any(alternatives)
-        })
+        });
+        Logic::all([view.ethernet.clone(), address])
     }
 
     fn port(
@@ -389,16 +386,37 @@ impl Lowering<'_> {
         Logic::all([ip, Logic::any([zeros, ones])])
     }
 
+    /// The network layer protocol identifier of an OSI packet (ISO/IEC TR 9577).
+    fn iso_protocol(&mut self, view: &View, number: u32) -> Logic {
+        let iso = self.loader.carries(view, names::LLC_ISO);
+        // On Ethernet the three bytes of LLC stand before it.
+        let behind = self.loader.equals(view.network.plus(3), 1, number);
+        let first = self.loader.equals(view.network, 1, number);
+        let is = match view.link {
+            Link::Ethernet(_) | Link::Cooked(_) => behind,
+            Link::Geneve { .. } => Logic::any([
+                Logic::all([view.ethernet.clone(), behind]),
+                Logic::all([!view.ethernet.clone(), first]),
+            ]),
+            _ => first,
+        };
+        Logic::all([iso, is])
+    }
+
     fn llc(&mut self, view: &View) -> Logic {
         match view.link {
-            Link::Ethernet(field) => {
+            Link::Ethernet(field) | Link::Geneve { field, .. } => {
                 let Some(value) = self.loader.load(field, 2) else {
                     return Logic::Constant(false);
                 };
                 let most = names::LONGEST_802_3;
                 let length = !self.loader.compare(value::Comparison::Greater, value, most);
                 let raw = self.loader.equals(view.network, 2, 0xffff);
-                Logic::all([length, !raw])
+                let ethernet = match view.link {
+                    Link::Geneve { .. } => view.ethernet.clone(),
+                    _ => Logic::Constant(true),
+                };
+                Logic::all([ethernet, length, !raw])
             }
             Link::Cooked(field) => self.loader.equals(field, 2, 4),
             _ => Logic::Constant(false),
@@ -449,36 +467,24 @@ impl Lowering<'_> {
         right: &Arithmetic,
         span: Span,
     ) -> Result<Logic> {
-        let mut alternatives = Vec::new();
-        for view in self.views.clone() {
-            let mut checks = vec![view.guard.clone()];
-            let first = self.arithmetic(&view, left, &mut checks, span)?;
-            let second = self.arithmetic(&view, right, &mut checks, span)?;
-            let (Some(first), Some(second)) = (first, second) else {
-                return Ok(self.inexact());
-            };
-            let values = &mut *self.loader.values;
-            checks.push(match comparison {
-                Comparison::Equal => layout::test(values, value::Comparison::Equal, first, second),
-                Comparison::NotEqual => {
-                    !layout::test(values, value::Comparison::Equal, first, second)
-                }
-                Comparison::Greater => {
-                    layout::test(values, value::Comparison::Greater, first, second)
-                }
-                Comparison::GreaterEqual => {
-                    layout::test(values, value::Comparison::GreaterEqual, first, second)
-                }
-                Comparison::Less => {
-                    !layout::test(values, value::Comparison::GreaterEqual, first, second)
-                }
-                Comparison::LessEqual => {
-                    !layout::test(values, value::Comparison::Greater, first, second)
-                }
-            });
-            alternatives.push(Logic::all(checks));
-        }
-        Ok(Logic::any(alternatives))
+        let view = self.view.clone();
+        let mut checks = vec![view.guard.clone()];
+        let first = self.arithmetic(&view, left, &mut checks, span)?;
+        let second = self.arithmetic(&view, right, &mut checks, span)?;
+        let (Some(first), Some(second)) = (first, second) else {
+            return Ok(self.inexact());
+        };
+        let values = &mut *self.loader.values;
+        let mut is = |comparison| layout::test(values, comparison, first, second);
+        checks.push(match comparison {
+            Comparison::Equal => is(value::Comparison::Equal),
+            Comparison::NotEqual => !is(value::Comparison::Equal),
+            Comparison::Greater => is(value::Comparison::Greater),
+            Comparison::GreaterEqual => is(value::Comparison::GreaterEqual),
+            Comparison::Less => !is(value::Comparison::GreaterEqual),
+            Comparison::LessEqual => !is(value::Comparison::Greater),
+        });
+        Ok(Logic::all(checks))
     }
 
     /// The number, and onto `checks` what must hold for it to be meant; none if the program

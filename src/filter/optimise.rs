@@ -316,15 +316,19 @@ impl Facts {
                 *word |= 1 << (value.index() % 64);
             }
         };
-        values.loads(test.left, &mut mark);
-        values.loads(test.right, &mut mark);
+        for side in [test.left, test.right] {
+            values.loads(side).iter().copied().for_each(&mut mark);
+        }
     }
 
     fn has_loaded(&self, test: Test, values: &Values) -> bool {
-        let mut all = true;
-        values.loads(test.left, &mut |value| all &= self.is_loaded(value));
-        values.loads(test.right, &mut |value| all &= self.is_loaded(value));
-        all
+        let loaded = |side| {
+            values
+                .loads(side)
+                .iter()
+                .all(|&value| self.is_loaded(value))
+        };
+        loaded(test.left) && loaded(test.right)
     }
 
     /// Adds that `test` was answered so.

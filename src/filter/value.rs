@@ -74,6 +74,8 @@ impl Ancillary {
 #[derive(Debug, Default)]
 pub(super) struct Values {
     values: Vec<Value>,
+    /// For each value what has to be loaded for it, parts before wholes.
+    loads: Vec<Box<[ValueId]>>,
     ids: HashMap<Value, ValueId>,
 }
 
@@ -104,6 +106,7 @@ impl Values {
             return id;
         }
         let id = ValueId(u32::try_from(self.values.len()).unwrap_or(u32::MAX));
+        self.loads.push(self.loads_of(value, id));
         self.values.push(value);
         self.ids.insert(value, id);
         id
@@ -147,33 +150,37 @@ impl Values {
         }
     }
 
-    /// Calls `visit` with everything that has to be loaded for the value, parts before wholes.
-    pub(super) fn loads(&self, id: ValueId, visit: &mut impl FnMut(ValueId)) {
-        match self.get(id) {
-            Value::Load { base, .. } => {
-                if let Some(base) = base {
-                    self.loads(base, visit);
-                }
-                visit(id);
-            }
-            Value::HeaderLength { .. } => visit(id),
-            Value::Negate(of) => self.loads(of, visit),
+    /// Everything that has to be loaded for the value, parts before wholes.
+    pub(super) fn loads(&self, id: ValueId) -> &[ValueId] {
+        self.loads.get(id.index()).map_or(&[], |loads| loads)
+    }
+
+    fn loads_of(&self, value: Value, id: ValueId) -> Box<[ValueId]> {
+        let (parts, fails) = match value {
+            Value::Load { base, .. } => ([base, None], true),
+            Value::HeaderLength { .. } => ([None, None], true),
+            Value::Negate(of) => ([Some(of), None], false),
+            // A division by a computed number can reject the frame, as a load can.
             Value::Binary {
-                operator,
+                operator: Operator::Divide | Operator::Modulo,
                 left,
                 right,
-            } => {
-                self.loads(left, visit);
-                self.loads(right, visit);
-                // A division by a computed number can reject the frame, as a load can.
-                if matches!(operator, Operator::Divide | Operator::Modulo)
-                    && self.as_constant(right).is_none()
-                {
-                    visit(id);
+            } => ([Some(left), Some(right)], self.as_constant(right).is_none()),
+            Value::Binary { left, right, .. } => ([Some(left), Some(right)], false),
+            Value::Constant(_) | Value::Length | Value::Ancillary(_) => ([None, None], false),
+        };
+        let mut loads = Vec::new();
+        for part in parts.into_iter().flatten() {
+            for load in self.loads(part) {
+                if !loads.contains(load) {
+                    loads.push(*load);
                 }
             }
-            Value::Constant(_) | Value::Length | Value::Ancillary(_) => {}
         }
+        if fails {
+            loads.push(id);
+        }
+        loads.into()
     }
 }
 

@@ -115,12 +115,19 @@ fn primitive(encapsulation: bool) -> impl Strategy<Value = String> {
 }
 
 pub(crate) fn expression(encapsulation: bool) -> impl Strategy<Value = String> {
-    primitive(encapsulation).prop_recursive(4, 16, 3, |inner| {
+    let outer = if encapsulation {
+        vec!["vlan", "mpls", "pppoes", "geneve", "geneve 1", "vxlan"]
+    } else {
+        vec!["ip"]
+    };
+    primitive(encapsulation).prop_recursive(4, 16, 3, move |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 2..4)
                 .prop_map(|parts| format!("({})", parts.join(" and "))),
             prop::collection::vec(inner.clone(), 2..4)
                 .prop_map(|parts| format!("({})", parts.join(" or "))),
+            (prop::sample::select(outer.clone()), inner.clone())
+                .prop_map(|(outer, part)| format!("({outer} and {part})")),
             inner.prop_map(|part| format!("not {part}")),
         ]
     })

@@ -1,17 +1,17 @@
 //! The words that look into an encapsulation: each tests for it and moves on to what is inside.
 
-use super::{Lowering, MOST_VIEWS, Result, Span};
+use super::{Lowering, MOST_TUNNELS, Result, Span};
 use crate::filter::layout::{self, Link, Place, View};
 use crate::filter::names;
 use crate::filter::tree::{Operator, Primitive};
-use crate::filter::value::{Comparison, Logic, Value};
+use crate::filter::value::{Comparison, Logic};
 
 impl Lowering<'_> {
     pub(super) fn encapsulation(&mut self, primitive: &Primitive, span: Span) -> Result<Logic> {
         match primitive {
             // Discovery carries no packet to look into.
             Primitive::PppoeDiscovery => {
-                Ok(self.each(|this, view| this.loader.carries(view, names::PPPOE_DISCOVERY)))
+                Ok(self.seen(|this, view| this.loader.carries(view, names::PPPOE_DISCOVERY)))
             }
             // The exact filter takes every encapsulated frame; the ones left here have none.
             _ if self.deep => Ok(Logic::Constant(false)),
@@ -86,32 +86,26 @@ impl Lowering<'_> {
         Logic::all([self.holds(header.plus(4)), Logic::any([vxlan, geneve])])
     }
 
-    /// Tests each view and replaces it by what it holds.
-    fn inward(&mut self, mut step: impl FnMut(&mut Self, &mut View) -> Logic) -> Logic {
-        let mut views = std::mem::take(&mut self.views);
-        let mut alternatives = Vec::with_capacity(views.len());
-        for view in &mut views {
-            let guard = view.guard.clone();
-            let logic = step(self, view);
-            alternatives.push(Logic::all([guard, logic]));
-        }
-        self.views = views;
-        Logic::any(alternatives)
+    /// Tests the view and replaces it by what it holds.
+    fn inward(&mut self, step: impl FnOnce(&mut Self, &mut View) -> Logic) -> Logic {
+        let mut view = self.view.clone();
+        let logic = step(self, &mut view);
+        let guard = view.guard.clone();
+        self.view = view;
+        Logic::all([guard, logic])
     }
 
     /// IEEE 802.1Q: two bytes of tag control information, then the next type field.
     fn vlan(&mut self, id: Option<u16>, span: Span) -> Result<Logic> {
-        for view in &self.views {
-            match view.link {
-                Link::Ethernet(_) | Link::EtherType(_) | Link::Cooked(_) => {}
-                Link::Mpls => return self.error(span, "no VLAN tag can follow an MPLS label"),
-                _ => {
-                    let link_type = self.loader.link_type;
-                    return self.error(
-                        span,
-                        format!("there are no VLAN tags here (link type {link_type})"),
-                    );
-                }
+        match self.view.link {
+            Link::Ethernet(_) | Link::EtherType(_) | Link::Cooked(_) | Link::Geneve { .. } => {}
+            Link::Mpls => return self.error(span, "no VLAN tag can follow an MPLS label"),
+            _ => {
+                let link_type = self.loader.link_type;
+                return self.error(
+                    span,
+                    format!("there are no VLAN tags here (link type {link_type})"),
+                );
             }
         }
         Ok(self.inward(|this, view| {
@@ -126,6 +120,7 @@ impl Lowering<'_> {
             view.link = match view.link {
                 Link::Ethernet(_) => Link::Ethernet(field),
                 Link::Cooked(_) => Link::Cooked(field),
+                Link::Geneve { protocol, .. } => Link::Geneve { protocol, field },
                 _ => Link::EtherType(field),
             };
             view.network = tag.plus(4);
@@ -135,21 +130,20 @@ impl Lowering<'_> {
 
     /// RFC 3032: labels of four bytes; the packet follows the one marked as the last.
     fn mpls(&mut self, label: Option<u32>, span: Span) -> Result<Logic> {
-        for view in &self.views {
-            if !matches!(
-                view.link,
-                Link::Ethernet(_)
-                    | Link::EtherType(_)
-                    | Link::Cooked(_)
-                    | Link::Ppp(_)
-                    | Link::Mpls
-            ) {
-                let link_type = self.loader.link_type;
-                return self.error(
-                    span,
-                    format!("there are no MPLS labels here (link type {link_type})"),
-                );
-            }
+        if !matches!(
+            self.view.link,
+            Link::Ethernet(_)
+                | Link::EtherType(_)
+                | Link::Cooked(_)
+                | Link::Geneve { .. }
+                | Link::Ppp(_)
+                | Link::Mpls
+        ) {
+            let link_type = self.loader.link_type;
+            return self.error(
+                span,
+                format!("there are no MPLS labels here (link type {link_type})"),
+            );
         }
         Ok(self.inward(|this, view| {
             let labelled = if view.link == Link::Mpls {
@@ -178,7 +172,7 @@ impl Lowering<'_> {
                 None => Logic::Constant(true),
             };
             view.header = view.network.plus(6);
-            view.ethernet = false;
+            view.ethernet = Logic::Constant(false);
             view.link = Link::Ppp(view.header);
             view.network = view.header.plus(2);
             Logic::all([carried, right])
@@ -187,34 +181,38 @@ impl Lowering<'_> {
 
     /// Geneve (RFC 8926) and VXLAN (RFC 7348): over UDP over either version of IP.
     fn tunnel(&mut self, port: u16, identifier: Option<u32>, span: Span) -> Result<Logic> {
-        let outer = std::mem::take(&mut self.views);
-        let mut found = Vec::new();
-        for view in outer {
-            for version in [names::IPV4, names::IPV6] {
-                let (there, header) = self.over_udp(&view, version, port);
-                let Some(header) = header else { continue };
-                let flags = if port == names::GENEVE_PORT {
-                    // Version 0 in the top two bits.
-                    self.loader.masked(header, 1, 0xc0, 0)
-                } else {
-                    // The identifier is valid.
-                    self.loader.masked(header, 1, 0x08, 0x08)
-                };
-                let right = match identifier {
-                    Some(number) => self
-                        .loader
-                        .masked(header.plus(4), 4, 0xffff_ff00, number << 8),
-                    None => Logic::Constant(true),
-                };
-                let guard = Logic::all([view.guard.clone(), there, flags, right]);
-                found.push(guard.clone());
-                self.inner(port, header, &guard);
-            }
-        }
-        if self.views.len() > MOST_VIEWS {
+        if self.tunnels >= MOST_TUNNELS {
             return self.error(span, "too many tunnels within tunnels");
         }
-        Ok(Logic::any(found))
+        self.tunnels += 1;
+        let outer = self.view.clone();
+        let mut versions = Vec::new();
+        for version in [names::IPV4, names::IPV6] {
+            let (there, header) = self.over_udp(&outer, version, port);
+            let Some(header) = header else { continue };
+            let flags = if port == names::GENEVE_PORT {
+                // Version 0 in the top two bits.
+                self.loader.masked(header, 1, 0xc0, 0)
+            } else {
+                // The identifier is valid.
+                self.loader.masked(header, 1, 0x08, 0x08)
+            };
+            let right = match identifier {
+                Some(number) => self
+                    .loader
+                    .masked(header.plus(4), 4, 0xffff_ff00, number << 8),
+                None => Logic::Constant(true),
+            };
+            versions.push(Logic::all([there, flags, right]));
+        }
+        let guard = Logic::all([outer.guard.clone(), Logic::any(versions)]);
+        if guard != Logic::Constant(false)
+            && let Some(udp) = self.loader.after_ip(&outer)
+            && let Some(inner) = self.inner(port, udp.plus(8), guard.clone())
+        {
+            self.view = inner;
+        }
+        Ok(guard)
     }
 
     /// That UDP to this port is there, and where its data begins.
@@ -242,50 +240,51 @@ impl Lowering<'_> {
         (Logic::all([carried, checks, to]), Some(header.plus(8)))
     }
 
-    /// The views of what a tunnel header at `header` carries.
-    fn inner(&mut self, port: u16, header: Place, guard: &Logic) {
-        let ethernet = |header: Place, guard: Logic| View {
-            guard,
-            link: Link::Ethernet(header.plus(12)),
-            header,
-            ethernet: true,
-            network: header.plus(14),
-        };
+    /// The view of what a tunnel header at `header` carries.
+    fn inner(&mut self, port: u16, header: Place, guard: Logic) -> Option<View> {
         if port == names::VXLAN_PORT {
-            self.views.push(ethernet(header.plus(8), guard.clone()));
-            return;
-        }
-        // The length of Geneve's options, in words, is in the low six bits of its first byte.
-        let Some(first) = self.loader.load(header, 1) else {
-            return;
-        };
-        let values = &mut *self.loader.values;
-        let (mask, two) = (values.constant(0x3f), values.constant(2));
-        let words = values.binary(Operator::And, first, mask);
-        let mut base = values.binary(Operator::ShiftLeft, words, two);
-        if let Some(outer) = header.base {
-            base = values.intern(Value::Binary {
-                operator: Operator::Add,
-                left: base,
-                right: outer,
+            let ethernet = header.plus(8);
+            return Some(View {
+                guard,
+                link: Link::Ethernet(ethernet.plus(12)),
+                header: ethernet,
+                ethernet: Logic::Constant(true),
+                network: ethernet.plus(14),
             });
         }
-        let inside = Place {
-            base: Some(base),
-            offset: header.offset,
-        }
-        .plus(8);
-        let bridged = self.loader.equals(header.plus(2), 2, names::BRIDGED);
-        self.views.push(ethernet(
-            inside,
-            Logic::all([guard.clone(), bridged.clone()]),
-        ));
-        self.views.push(View {
-            guard: Logic::all([guard.clone(), !bridged]),
-            link: Link::EtherType(header.plus(2)),
+        // The length of Geneve's options, in words, is in the low six bits of its first byte.
+        let first = self.loader.load(header, 1)?;
+        let words = self.loader.with(Operator::And, first, 0x3f);
+        let options = self.loader.with(Operator::ShiftLeft, words, 2);
+        // Whether an Ethernet header follows: 1 if the protocol is that, else 0.
+        let protocol = self.loader.load(header.plus(2), 2)?;
+        let apart = self.loader.with(Operator::Xor, protocol, names::BRIDGED);
+        let borrowed = self.loader.with(Operator::Subtract, apart, 1);
+        let bridged = self.loader.with(Operator::ShiftRight, borrowed, 31);
+        let inside = self.loader.further(header, options).plus(8);
+        let length = self.loader.with(Operator::Multiply, bridged, 14);
+        let skipped = self.loader.values.binary(Operator::Add, options, length);
+        let network = self.loader.further(header, skipped).plus(8);
+        // The type is the inner header's, two bytes before the packet, or Geneve's own.
+        let start = network.base?;
+        let behind = match header.base {
+            Some(base) => self.loader.values.binary(Operator::Subtract, start, base),
+            None => start,
+        };
+        let behind = self.loader.with(Operator::Add, behind, 4);
+        let chosen = self
+            .loader
+            .values
+            .binary(Operator::Multiply, behind, bridged);
+        let field = self.loader.further(header, chosen).plus(2);
+        Some(View {
+            guard,
+            link: Link::Geneve { protocol, field },
             header: inside,
-            ethernet: false,
-            network: inside,
-        });
+            ethernet: self
+                .loader
+                .compare(Comparison::Equal, protocol, names::BRIDGED),
+            network,
+        })
     }
 }
