@@ -75,7 +75,7 @@ def options():
 
 
 def cargo(*words):
-    subprocess.run(["cargo", *words, "--release", "--quiet"], cwd=ROOT, check=True)
+    subprocess.run(["cargo", words[0], "--release", "--quiet", *words[1:]], cwd=ROOT, check=True)
 
 
 def captures(folder, dotquad):
