@@ -73,7 +73,7 @@ impl Ancillary {
 /// All values of one compilation.
 #[derive(Debug, Default)]
 pub(super) struct Values {
-    values: Vec<Value>,
+    nodes: Vec<Value>,
     /// For each value what has to be loaded for it, parts before wholes.
     loads: Vec<Box<[ValueId]>>,
     ids: HashMap<Value, ValueId>,
@@ -81,7 +81,7 @@ pub(super) struct Values {
 
 impl Values {
     pub(super) fn get(&self, id: ValueId) -> Value {
-        self.values
+        self.nodes
             .get(id.index())
             .copied()
             .unwrap_or(Value::Constant(0))
@@ -105,9 +105,9 @@ impl Values {
         if let Some(&id) = self.ids.get(&value) {
             return id;
         }
-        let id = ValueId(u32::try_from(self.values.len()).unwrap_or(u32::MAX));
+        let id = ValueId(u32::try_from(self.nodes.len()).unwrap_or(u32::MAX));
         self.loads.push(self.loads_of(value, id));
-        self.values.push(value);
+        self.nodes.push(value);
         self.ids.insert(value, id);
         id
     }
