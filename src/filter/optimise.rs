@@ -71,40 +71,37 @@ fn pass(values: &Values, graph: &Graph, entry: NodeId, given: &Facts) -> (Graph,
                 }
             }
         };
-        let (yes, no) = match facts.decides(node.test, values) {
-            Some(answer) => {
-                let (facts, to) = if answer {
-                    (if_yes, node.yes)
-                } else {
-                    (if_no, node.no)
-                };
-                let only = threaded(values, graph, to, facts);
-                arrived(facts, only);
+        let (yes, no) = if let Some(answer) = facts.decides(node.test, values) {
+            let (facts, to) = if answer {
+                (if_yes, node.yes)
+            } else {
+                (if_no, node.no)
+            };
+            let only = threaded(values, graph, to, facts);
+            arrived(facts, only);
+            (only, only)
+        } else {
+            let yes = threaded(values, graph, node.yes, if_yes);
+            let no = threaded(values, graph, node.no, if_no);
+            // The next test of the same number may find out what this one does.
+            let again = |next: NodeId| {
+                let next = graph.node(next);
+                next.is_some_and(|next| next.test.left == node.test.left)
+            };
+            let only = if again(no) && threaded(values, graph, no, if_yes) == yes {
+                Some(no)
+            } else if again(yes) && threaded(values, graph, yes, if_no) == no {
+                Some(yes)
+            } else {
+                None
+            };
+            if let Some(only) = only {
+                arrived(&before, only);
                 (only, only)
-            }
-            None => {
-                let yes = threaded(values, graph, node.yes, if_yes);
-                let no = threaded(values, graph, node.no, if_no);
-                // The next test of the same number may find out what this one does.
-                let again = |next: NodeId| {
-                    let next = graph.node(next);
-                    next.is_some_and(|next| next.test.left == node.test.left)
-                };
-                let only = if again(no) && threaded(values, graph, no, if_yes) == yes {
-                    Some(no)
-                } else if again(yes) && threaded(values, graph, yes, if_no) == no {
-                    Some(yes)
-                } else {
-                    None
-                };
-                if let Some(only) = only {
-                    arrived(&before, only);
-                    (only, only)
-                } else {
-                    arrived(if_yes, yes);
-                    arrived(if_no, no);
-                    (yes, no)
-                }
+            } else {
+                arrived(if_yes, yes);
+                arrived(if_no, no);
+                (yes, no)
             }
         };
         if let Some(slot) = edges.get_mut(id.0 as usize) {
