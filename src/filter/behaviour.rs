@@ -197,6 +197,11 @@ fn each_expression_matches_its_frames() {
         ("vxlan 42 and udp src port 53", "x"),
         ("vxlan 41", ""),
         ("geneve 9 and tcp port 80", "n"),
+        ("geneve and not udp", "n"),
+        // Right of a tunnel everything is looked for inside it, but the length is the frame's.
+        ("geneve or vxlan", "n"),
+        ("geneve or ip", "n"),
+        ("geneve or less 20", "ns"),
         ("outbound and icmp", "e"),
         ("inbound", ""),
     ];

@@ -57,7 +57,8 @@ pub(super) fn program(
 }
 
 /// The computed bases worth keeping in memory, in order of use: those that take some instructions
-/// to compute and are needed by more than one load, or by more than one test if they take many.
+/// to compute and are needed for more than one load or further base, or by more than one test if
+/// they take many.
 fn shared_bases(values: &Values, graph: &Graph, order: &[NodeId]) -> Vec<ValueId> {
     let mut uses: Vec<(ValueId, u32)> = Vec::new();
     let mut loads: HashSet<ValueId> = HashSet::new();
@@ -71,10 +72,9 @@ fn shared_bases(values: &Values, graph: &Graph, order: &[NodeId]) -> Vec<ValueId
                 else {
                     continue;
                 };
-                let long = values.loads(base).len() > 2;
-                if !matches!(values.get(base), Value::Binary { .. })
-                    || !(loads.insert(load) || long)
-                {
+                let many = values.loads(base).len() > 2;
+                let sum = matches!(values.get(base), Value::Binary { .. });
+                if !sum || !(loads.insert(load) || many) {
                     continue;
                 }
                 if let Some((_, count)) = uses.iter_mut().find(|(other, _)| *other == base) {
@@ -83,6 +83,12 @@ fn shared_bases(values: &Values, graph: &Graph, order: &[NodeId]) -> Vec<ValueId
                     uses.push((base, 1));
                 }
             }
+        }
+    }
+    for (base, _) in uses.clone() {
+        let parts = values.parts(base);
+        for (other, count) in &mut uses {
+            *count += u32::from(*other != base && parts.contains(other));
         }
     }
     uses.retain(|&(_, count)| count > 1);

@@ -12,7 +12,7 @@
 
 use super::deep;
 use super::names::{self, IPV4, IPV6};
-use super::tree::{Arithmetic, Comparison, Direction, Family, Layer, Node, Primitive, Version};
+use super::tree::{Arithmetic, Direction, Family, Layer, Node, Primitive, Version};
 use crate::wire::frame::{Direction as Way, Frame, LinkType};
 use view::{Link, View, Views};
 
@@ -97,6 +97,11 @@ impl Run<'_, '_> {
             Primitive::Inbound => return self.sent().map(|sent| !sent),
             Primitive::Outbound => return self.sent(),
             Primitive::InterfaceIndex(index) => return Some(self.word(4)? == *index),
+            // The frame's length does not depend on where one looks.
+            Primitive::Relation { left, right, .. } if !left.loads() && !right.loads() => {
+                let view = View::outermost(self.evaluator.link_type);
+                return self.test(primitive, &view);
+            }
             _ => {}
         }
         self.any(|run, view| run.test(primitive, view))
@@ -247,14 +252,7 @@ impl Run<'_, '_> {
                 else {
                     return Some(false);
                 };
-                Some(match comparison {
-                    Comparison::Equal => left == right,
-                    Comparison::NotEqual => left != right,
-                    Comparison::Less => left < right,
-                    Comparison::LessEqual => left <= right,
-                    Comparison::Greater => left > right,
-                    Comparison::GreaterEqual => left >= right,
-                })
+                Some(comparison.holds(left, right))
             }
             _ => Some(false),
         }

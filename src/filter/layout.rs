@@ -53,9 +53,6 @@ pub(super) enum Link {
     OnlyIpv6,
     /// Behind an MPLS label: the version, if the label is the last.
     Mpls,
-    /// In a Geneve tunnel: a type-or-length field as Ethernet has, at the place, where the tunnel's
-    /// protocol is Ethernet; else a plain Ethertype there.
-    Geneve { protocol: ValueId, field: Place },
     /// Not known.
     Opaque,
 }
@@ -272,10 +269,7 @@ impl Loader<'_> {
     /// them apart in every field that names them.
     fn is_ipv6(&mut self, view: &View) -> Option<ValueId> {
         let (field, size, bit) = match view.link {
-            Link::Ethernet(field)
-            | Link::Cooked(field)
-            | Link::EtherType(field)
-            | Link::Geneve { field, .. } => (field, 2, 15),
+            Link::Ethernet(field) | Link::Cooked(field) | Link::EtherType(field) => (field, 2, 15),
             Link::Ppp(field) => (field, 2, 6),
             Link::HostFamily(field) => {
                 let family = self.load(field, 4)?;
@@ -383,19 +377,6 @@ impl Loader<'_> {
                 let version = self.masked(network, 1, 0xf0, nibble);
                 Logic::all([bottom, version])
             }
-            Link::Geneve { protocol, field } => match number {
-                // Ethernet may say these in LLC too.
-                0..=names::LONGEST_802_3 | names::ATALK | names::AARP => {
-                    let bridged = self.compare(Comparison::Equal, protocol, names::BRIDGED);
-                    let ethernet = self.ethernet_carries(field, network, number);
-                    let plain = self.equals(field, 2, number);
-                    Logic::any([
-                        Logic::all([bridged.clone(), ethernet]),
-                        Logic::all([!bridged, plain]),
-                    ])
-                }
-                _ => self.equals(field, 2, number),
-            },
             Link::Opaque => is(false),
         }
     }

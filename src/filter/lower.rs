@@ -20,7 +20,7 @@ mod encapsulation;
 type Result<T> = std::result::Result<T, CompileError>;
 
 /// The most tunnels within tunnels: every place in the innermost is computed from all of them.
-const MOST_TUNNELS: u32 = 4;
+const MOST_TUNNELS: u32 = 3;
 
 /// One run over the tree.
 #[derive(Debug)]
@@ -390,33 +390,25 @@ impl Lowering<'_> {
     fn iso_protocol(&mut self, view: &View, number: u32) -> Logic {
         let iso = self.loader.carries(view, names::LLC_ISO);
         // On Ethernet the three bytes of LLC stand before it.
-        let behind = self.loader.equals(view.network.plus(3), 1, number);
-        let first = self.loader.equals(view.network, 1, number);
-        let is = match view.link {
-            Link::Ethernet(_) | Link::Cooked(_) => behind,
-            Link::Geneve { .. } => Logic::any([
-                Logic::all([view.ethernet.clone(), behind]),
-                Logic::all([!view.ethernet.clone(), first]),
-            ]),
-            _ => first,
+        let past = if matches!(view.link, Link::Ethernet(_) | Link::Cooked(_)) {
+            3
+        } else {
+            0
         };
+        let is = self.loader.equals(view.network.plus(past), 1, number);
         Logic::all([iso, is])
     }
 
     fn llc(&mut self, view: &View) -> Logic {
         match view.link {
-            Link::Ethernet(field) | Link::Geneve { field, .. } => {
+            Link::Ethernet(field) => {
                 let Some(value) = self.loader.load(field, 2) else {
                     return Logic::Constant(false);
                 };
                 let most = names::LONGEST_802_3;
                 let length = !self.loader.compare(value::Comparison::Greater, value, most);
                 let raw = self.loader.equals(view.network, 2, 0xffff);
-                let ethernet = match view.link {
-                    Link::Geneve { .. } => view.ethernet.clone(),
-                    _ => Logic::Constant(true),
-                };
-                Logic::all([ethernet, length, !raw])
+                Logic::all([length, !raw])
             }
             Link::Cooked(field) => self.loader.equals(field, 2, 4),
             _ => Logic::Constant(false),
@@ -468,7 +460,10 @@ impl Lowering<'_> {
         span: Span,
     ) -> Result<Logic> {
         let view = self.view.clone();
-        let mut checks = vec![view.guard.clone()];
+        let mut checks = Vec::new();
+        if left.loads() || right.loads() {
+            checks.push(view.guard.clone());
+        }
         let first = self.arithmetic(&view, left, &mut checks, span)?;
         let second = self.arithmetic(&view, right, &mut checks, span)?;
         let (Some(first), Some(second)) = (first, second) else {

@@ -10,10 +10,10 @@ use super::value::{Comparison, Test, Value, ValueId, Values};
 /// Passes that still find something are repeated, but not without end.
 const MOST_PASSES: usize = 12;
 
-/// In graphs of up to this many tests, an edge looks this many undecided tests ahead for whether
-/// they matter.
-const SMALL: usize = 500;
-const LOOK_AHEAD: u32 = 24;
+/// An edge looks this many undecided tests ahead for whether they matter; in large graphs fewer,
+/// so that all edges together look at no more than so many.
+const LOOK_AHEAD: usize = 24;
+const ALL_AHEAD: usize = 12_000;
 
 /// How many values facts are kept about at one point, and how many numbers about one value: what
 /// is forgotten only costs a test that could have been spared.
@@ -54,26 +54,55 @@ fn pass(values: &Values, graph: &Graph, entry: NodeId, given: &Facts) -> (Graph,
         ) else {
             continue;
         };
-        let mut facts = facts;
+        let before = facts;
+        let mut facts = before.clone();
         facts.loaded_by(values, node.test);
-        let mut arrived = |answer: bool, to: NodeId| {
+        let known = [true, false].map(|answer| {
             let mut facts = facts.clone();
             facts.learn(node.test, answer, values);
-            let to = threaded(values, graph, to, &facts);
+            facts
+        });
+        let [if_yes, if_no] = &known;
+        let mut arrived = |facts: &Facts, to: NodeId| {
             if let Some(slot) = at.get_mut(to.0 as usize) {
                 match slot {
-                    None => *slot = Some(facts),
-                    Some(known) => known.meet(&facts),
+                    None => *slot = Some(facts.clone()),
+                    Some(known) => known.meet(facts),
                 }
             }
-            to
         };
-        let (yes, no) = match facts.decides(node.test, values) {
-            Some(answer) => {
-                let only = arrived(answer, if answer { node.yes } else { node.no });
+        let (yes, no) = if let Some(answer) = facts.decides(node.test, values) {
+            let (facts, to) = if answer {
+                (if_yes, node.yes)
+            } else {
+                (if_no, node.no)
+            };
+            let only = threaded(values, graph, to, facts);
+            arrived(facts, only);
+            (only, only)
+        } else {
+            let yes = threaded(values, graph, node.yes, if_yes);
+            let no = threaded(values, graph, node.no, if_no);
+            // The next test of the same number may find out what this one does.
+            let again = |next: NodeId| {
+                let next = graph.node(next);
+                next.is_some_and(|next| next.test.left == node.test.left)
+            };
+            let only = if again(no) && threaded(values, graph, no, if_yes) == yes {
+                Some(no)
+            } else if again(yes) && threaded(values, graph, yes, if_no) == no {
+                Some(yes)
+            } else {
+                None
+            };
+            if let Some(only) = only {
+                arrived(&before, only);
                 (only, only)
+            } else {
+                arrived(if_yes, yes);
+                arrived(if_no, no);
+                (yes, no)
             }
-            None => (arrived(true, node.yes), arrived(false, node.no)),
         };
         if let Some(slot) = edges.get_mut(id.0 as usize) {
             *slot = (yes, no);
@@ -84,12 +113,12 @@ fn pass(values: &Values, graph: &Graph, entry: NodeId, given: &Facts) -> (Graph,
 
 /// Where `to` leads when `facts` hold: past decided tests, and past those that change nothing.
 fn threaded(values: &Values, graph: &Graph, to: NodeId, facts: &Facts) -> NodeId {
-    let mut ahead = if graph.len() > SMALL { 0 } else { LOOK_AHEAD };
+    let mut ahead = LOOK_AHEAD.min(ALL_AHEAD / graph.len().max(1));
     led(values, graph, to, facts, &mut ahead)
 }
 
 /// The same, looking at both answers of at most `ahead` tests that are not decided.
-fn led(values: &Values, graph: &Graph, mut to: NodeId, facts: &Facts, ahead: &mut u32) -> NodeId {
+fn led(values: &Values, graph: &Graph, mut to: NodeId, facts: &Facts, ahead: &mut usize) -> NodeId {
     while let Some(node) = graph.node(to) {
         if facts.has_loaded(node.test, values) {
             match facts.decides(node.test, values) {

@@ -187,6 +187,19 @@ pub(super) enum Comparison {
     GreaterEqual,
 }
 
+impl Comparison {
+    pub(super) fn holds(self, left: u32, right: u32) -> bool {
+        match self {
+            Self::Equal => left == right,
+            Self::NotEqual => left != right,
+            Self::Less => left < right,
+            Self::LessEqual => left <= right,
+            Self::Greater => left > right,
+            Self::GreaterEqual => left >= right,
+        }
+    }
+}
+
 /// Where an accessor's offset counts from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Layer {
@@ -228,6 +241,18 @@ pub(super) enum Arithmetic {
         /// The right number.
         right: Box<Arithmetic>,
     },
+}
+
+impl Arithmetic {
+    /// Whether bytes of the packet are in it.
+    pub(super) fn loads(&self) -> bool {
+        match self {
+            Self::Number(_) | Self::Length => false,
+            Self::Load { .. } => true,
+            Self::Negate(of) => of.loads(),
+            Self::Binary { left, right, .. } => left.loads() || right.loads(),
+        }
+    }
 }
 
 /// An arithmetic operator.

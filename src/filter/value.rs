@@ -3,7 +3,7 @@
 //!
 //! Offsets here are where the program will load from, whatever the expression called them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::tree::Operator;
 
@@ -153,6 +153,25 @@ impl Values {
     /// Everything that has to be loaded for the value, parts before wholes.
     pub(super) fn loads(&self, id: ValueId) -> &[ValueId] {
         self.loads.get(id.index()).map_or(&[], |loads| loads)
+    }
+
+    /// The value and everything it is computed from without a load between.
+    pub(super) fn parts(&self, id: ValueId) -> HashSet<ValueId> {
+        let mut found = HashSet::new();
+        let mut left = vec![id];
+        while let Some(id) = left.pop() {
+            if !found.insert(id) {
+                continue;
+            }
+            match self.get(id) {
+                Value::Negate(of) => left.push(of),
+                Value::Binary {
+                    left: first, right, ..
+                } => left.extend([first, right]),
+                _ => {}
+            }
+        }
+        found
     }
 
     fn loads_of(&self, value: Value, id: ValueId) -> Box<[ValueId]> {

@@ -124,7 +124,7 @@ impl Run<'_, '_> {
                 network: header + 14,
             };
             if port == names::VXLAN_PORT {
-                self.views.push(ethernet(header + 8, holds));
+                self.enter(ethernet(header + 8, holds));
                 continue;
             }
             let bridged = self
@@ -138,14 +138,21 @@ impl Run<'_, '_> {
                 Some(true) => condition,
                 other => other,
             };
-            self.views.push(ethernet(inside, and(bridged)));
-            self.views.push(View {
+            self.enter(ethernet(inside, and(bridged)));
+            self.enter(View {
                 holds: and(bridged.map(|bridged| !bridged)),
-                link: Link::EtherType(header + 2),
+                link: Link::Ethernet(header + 2),
                 header: inside,
                 ethernet: false,
                 network: inside,
             });
+        }
+    }
+
+    /// Adds a view, unless it is known not to be the way: of each frame there is one.
+    fn enter(&mut self, view: View) {
+        if view.holds != Some(false) {
+            self.views.push(view);
         }
     }
 }

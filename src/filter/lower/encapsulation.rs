@@ -98,7 +98,7 @@ impl Lowering<'_> {
     /// IEEE 802.1Q: two bytes of tag control information, then the next type field.
     fn vlan(&mut self, id: Option<u16>, span: Span) -> Result<Logic> {
         match self.view.link {
-            Link::Ethernet(_) | Link::EtherType(_) | Link::Cooked(_) | Link::Geneve { .. } => {}
+            Link::Ethernet(_) | Link::EtherType(_) | Link::Cooked(_) => {}
             Link::Mpls => return self.error(span, "no VLAN tag can follow an MPLS label"),
             _ => {
                 let link_type = self.loader.link_type;
@@ -120,7 +120,6 @@ impl Lowering<'_> {
             view.link = match view.link {
                 Link::Ethernet(_) => Link::Ethernet(field),
                 Link::Cooked(_) => Link::Cooked(field),
-                Link::Geneve { protocol, .. } => Link::Geneve { protocol, field },
                 _ => Link::EtherType(field),
             };
             view.network = tag.plus(4);
@@ -132,12 +131,7 @@ impl Lowering<'_> {
     fn mpls(&mut self, label: Option<u32>, span: Span) -> Result<Logic> {
         if !matches!(
             self.view.link,
-            Link::Ethernet(_)
-                | Link::EtherType(_)
-                | Link::Cooked(_)
-                | Link::Geneve { .. }
-                | Link::Ppp(_)
-                | Link::Mpls
+            Link::Ethernet(_) | Link::EtherType(_) | Link::Cooked(_) | Link::Ppp(_) | Link::Mpls
         ) {
             let link_type = self.loader.link_type;
             return self.error(
@@ -206,12 +200,18 @@ impl Lowering<'_> {
             versions.push(Logic::all([there, flags, right]));
         }
         let guard = Logic::all([outer.guard.clone(), Logic::any(versions)]);
-        if guard != Logic::Constant(false)
-            && let Some(udp) = self.loader.after_ip(&outer)
-            && let Some(inner) = self.inner(port, udp.plus(8), guard.clone())
-        {
-            self.view = inner;
-        }
+        let never = Logic::Constant(false);
+        let inner = if guard == never {
+            None
+        } else {
+            let udp = self.loader.after_ip(&outer);
+            udp.and_then(|udp| self.inner(port, udp.plus(8), guard.clone()))
+        };
+        // Nothing can be behind a tunnel that cannot be.
+        self.view = inner.unwrap_or(View {
+            guard: never,
+            ..outer
+        });
         Ok(guard)
     }
 
@@ -265,7 +265,8 @@ impl Lowering<'_> {
         let length = self.loader.with(Operator::Multiply, bridged, 14);
         let skipped = self.loader.values.binary(Operator::Add, options, length);
         let network = self.loader.further(header, skipped).plus(8);
-        // The type is the inner header's, two bytes before the packet, or Geneve's own.
+        // The type is the inner header's, two bytes before the packet, or Geneve's own, where no
+        // number is small enough to be taken for a length.
         let start = network.base?;
         let behind = match header.base {
             Some(base) => self.loader.values.binary(Operator::Subtract, start, base),
@@ -279,7 +280,7 @@ impl Lowering<'_> {
         let field = self.loader.further(header, chosen).plus(2);
         Some(View {
             guard,
-            link: Link::Geneve { protocol, field },
+            link: Link::Ethernet(field),
             header: inside,
             ethernet: self
                 .loader
