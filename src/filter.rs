@@ -73,6 +73,15 @@ pub trait Resolve {
     /// Why there are none, in a few words.
     fn host(&self, name: &str) -> Result<Vec<Ipv4Addr>, String>;
 
+    /// The address and the mask of an IPv4 net.
+    ///
+    /// # Errors
+    ///
+    /// Why there is none, in a few words.
+    fn network(&self, _name: &str) -> Result<(Ipv4Addr, Ipv4Addr), String> {
+        Err("nets have no names here; write a net in numbers, such as 10.1.0.0/16".to_owned())
+    }
+
     /// The Ethernet address of a host.
     ///
     /// # Errors

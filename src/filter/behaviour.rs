@@ -19,6 +19,10 @@ impl Resolve for Hosts {
         }
     }
 
+    fn network(&self, _: &str) -> Result<(Ipv4Addr, Ipv4Addr), String> {
+        Ok((Ipv4Addr::new(10, 1, 0, 0), Ipv4Addr::new(255, 255, 0, 0)))
+    }
+
     fn ethernet(&self, _: &str) -> Result<[u8; 6], String> {
         Ok([2, 0, 0, 0, 0, 9])
     }
@@ -158,6 +162,10 @@ fn each_expression_matches_its_frames() {
         ("udp", "dxn"),
         ("icmp", "e"),
         ("stp", "s"),
+        ("llc", "s"),
+        ("llc u", "s"),
+        ("llc ui and stp", "s"),
+        ("llc i or llc s or llc xid", ""),
         ("tcp port 80", "w"),
         ("port 80 or 53", "wd"),
         ("port (http or domain)", "wd"),
@@ -268,6 +276,7 @@ fn the_same_said_differently_is_the_same_program() {
         ("port not 80", "not port 80"),
         ("src or dst port 80", "port 80"),
         ("net 10.1", "net 10.1.0.0/16"),
+        ("src net office", "src net 10.1.0.0/16"),
         ("net 10.1", "net 10.1.0.0 mask 255.255.0.0"),
         ("less 60", "len <= 60"),
         ("ip[0] + 2 * 3 = 9", "ip[0] = 3"),
@@ -367,6 +376,15 @@ fn refused(text: &str) -> (String, String) {
 fn errors_point_at_the_word() {
     let table = [
         ("tcp port htpp", "htpp", "no known service"),
+        ("vci 3", "vci", "not supported: it is of ATM"),
+        (
+            "wlan type mgt",
+            "type",
+            "not supported: it is of IEEE 802.11",
+        ),
+        ("tcp and l1", "l1", "not supported: it is of IS-IS"),
+        ("llc foo", "foo", "expected `and`"),
+        ("src net nowhere", "src net nowhere", "in numbers"),
         ("port 65536", "65536", "65535"),
         ("host 10.0.0.256", "10.0.0.256", "255"),
         ("net 10.0.0.1/8", "10.0.0.1/8", "the net is 10.0.0.0"),

@@ -235,13 +235,20 @@ impl Run<'_, '_> {
             Primitive::Ip6Multicast => {
                 Some(self.carries(view, IPV6)? && self.byte(network + 24)? == 0xff)
             }
-            Primitive::Llc => match view.link {
-                Link::Ethernet(field) => {
-                    Some(self.half(field)? <= names::LONGEST_802_3 && self.half(network)? != 0xffff)
-                }
-                Link::Cooked(field) => Some(self.half(field)? == 4),
-                _ => Some(false),
-            },
+            Primitive::Llc { mask, bits } => {
+                let there = match view.link {
+                    Link::Ethernet(field) => {
+                        self.half(field)? <= names::LONGEST_802_3 && self.half(network)? != 0xffff
+                    }
+                    Link::Cooked(field) => self.half(field)? == 4,
+                    _ => false,
+                };
+                Some(
+                    there
+                        && (*mask == 0
+                            || self.byte(network + 2)? & u32::from(*mask) == u32::from(*bits)),
+                )
+            }
             Primitive::Relation {
                 left,
                 comparison,

@@ -86,6 +86,15 @@ fn words(primitive: &Primitive, text: &str) -> String {
                 family_words(*family)
             )
         }
+        Primitive::NetName {
+            family,
+            direction,
+            name,
+        } => format!(
+            "{} of the net {name} in {}",
+            end(*direction, "address"),
+            family_words(*family)
+        ),
         Primitive::Gateway { name } => {
             format!("sent through the host {name}: its Ethernet address, and not its IP address")
         }
@@ -150,7 +159,10 @@ fn words(primitive: &Primitive, text: &str) -> String {
         Primitive::PppoeSession(id) => numbered("PPPoE session", "id", id.map(u32::from)),
         Primitive::Geneve(id) => numbered("Geneve tunnel", "network", *id),
         Primitive::Vxlan(id) => numbered("VXLAN tunnel", "network", *id),
-        Primitive::Llc => "IEEE 802.2 LLC header".to_owned(),
+        Primitive::Llc { mask: 0, .. } => "IEEE 802.2 LLC header".to_owned(),
+        Primitive::Llc { mask, bits } => {
+            format!("IEEE 802.2 LLC header, control field {bits:#04x} under the mask {mask:#04x}")
+        }
         Primitive::Relation { .. } => format!("`{text}` holds"),
     }
 }

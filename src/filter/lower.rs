@@ -144,7 +144,9 @@ impl Lowering<'_> {
             Primitive::IsoProtocol(number) => {
                 self.seen(|this, view| this.iso_protocol(view, (*number).into()))
             }
-            Primitive::Llc => self.seen(Lowering::llc),
+            Primitive::Llc { mask, bits } => {
+                self.seen(|this, view| this.llc(view, (*mask).into(), (*bits).into()))
+            }
             Primitive::IpBroadcast => self.seen(Lowering::ip_broadcast),
             Primitive::IpMulticast => self.seen(|this, view| {
                 let ip = this.loader.carries(view, IPV4);
@@ -167,6 +169,7 @@ impl Lowering<'_> {
             } => self.relation(left, *comparison, right, span)?,
             // Names are addresses by now.
             Primitive::HostName { .. }
+            | Primitive::NetName { .. }
             | Primitive::EtherName { .. }
             | Primitive::Gateway { .. } => Logic::Constant(false),
             _ => self.encapsulation(primitive, span)?,
@@ -399,8 +402,8 @@ impl Lowering<'_> {
         Logic::all([iso, is])
     }
 
-    fn llc(&mut self, view: &View) -> Logic {
-        match view.link {
+    fn llc(&mut self, view: &View, mask: u32, bits: u32) -> Logic {
+        let there = match view.link {
             Link::Ethernet(field) => {
                 let Some(value) = self.loader.load(field, 2) else {
                     return Logic::Constant(false);
@@ -412,7 +415,13 @@ impl Lowering<'_> {
             }
             Link::Cooked(field) => self.loader.equals(field, 2, 4),
             _ => Logic::Constant(false),
-        }
+        };
+        let right = if mask == 0 {
+            Logic::Constant(true)
+        } else {
+            self.loader.masked(view.network.plus(2), 1, mask, bits)
+        };
+        Logic::all([there, right])
     }
 
     /// `outbound`, or `inbound`: whichever the frame says, or what is known beside it.

@@ -160,6 +160,45 @@ pub(super) fn service(name: &str) -> Option<(u16, u8)> {
         .map(|&(_, port, transports)| (port, transports))
 }
 
+/// The bits of an LLC control field that a kind of frame has, and what they are (IEEE 802.2): any
+/// bit for poll and final.
+pub(super) fn llc_control(kind: &str) -> Option<(u8, u8)> {
+    Some(match kind {
+        "i" => (0x01, 0x00),
+        "s" => (0x03, 0x01),
+        "u" => (0x03, 0x03),
+        "rr" => (0x0f, 0x01),
+        "rnr" => (0x0f, 0x05),
+        "rej" => (0x0f, 0x09),
+        "ui" => (0xef, 0x03),
+        "ua" => (0xef, 0x63),
+        "disc" => (0xef, 0x43),
+        "sabme" => (0xef, 0x6f),
+        "test" => (0xef, 0xe3),
+        "xid" => (0xef, 0xaf),
+        "frmr" => (0xef, 0x87),
+        _ => return None,
+    })
+}
+
+/// What a word of the language belongs to that no link type here has.
+pub(super) fn foreign(word: &str) -> Option<&'static str> {
+    Some(match word {
+        "type" | "subtype" | "dir" | "direction" | "ra" | "ta" | "addr1" | "addr2" | "addr3"
+        | "addr4" | "radio" => "IEEE 802.11 captures",
+        "lane" | "metac" | "bcc" | "oam" | "oamf4" | "oamf4ec" | "oamf4sc" | "sc" | "ilmic"
+        | "connectmsg" | "metaconnect" | "vpi" | "vci" => "ATM captures",
+        "fisu" | "lssu" | "lsu" | "msu" | "hfisu" | "hlssu" | "hmsu" | "sio" | "opc" | "dpc"
+        | "sls" | "hsio" | "hopc" | "hdpc" | "hsls" => "SS7 captures",
+        "ifname" | "on" | "rnr" | "rulenum" | "reason" | "rset" | "ruleset" | "srnr"
+        | "subrulenum" | "action" => "the logs of OpenBSD's packet filter",
+        "l1" | "l2" | "iih" | "lsp" | "snp" | "csnp" | "psnp" => {
+            "IS-IS, whose packet types can be asked for by their byte, such as `isis and ether[21] & 31 = 18`"
+        }
+        _ => return None,
+    })
+}
+
 /// The number a named field offset or field value stands for in arithmetic.
 pub(super) fn constant(name: &str) -> Option<u32> {
     lookup(CONSTANTS, name)

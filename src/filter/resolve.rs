@@ -78,6 +78,19 @@ fn named(
                 networks,
             })
         }
+        Primitive::NetName {
+            family,
+            direction,
+            name,
+        } => {
+            let network = resolve.network(name).map_err(|why| refused(name, why))?;
+            let (address, mask) = (u32::from(network.0), u32::from(network.1));
+            node(Primitive::Host {
+                family: *family,
+                direction: *direction,
+                networks: vec![(address & mask, mask)],
+            })
+        }
         Primitive::EtherName { direction, name } => {
             let addresses = vec![ether(name)?];
             node(Primitive::EtherHost {

@@ -74,6 +74,15 @@ pub(super) enum Primitive {
         /// Address and mask of each that counts; no address has bits outside its mask.
         networks: Vec<(u128, u128)>,
     },
+    /// A name that stands for an IPv4 net.
+    NetName {
+        /// Where to look.
+        family: Family,
+        /// Which address.
+        direction: Direction,
+        /// The name.
+        name: String,
+    },
     /// A name that stands for IPv4 addresses.
     HostName {
         /// Where to look.
@@ -157,8 +166,13 @@ pub(super) enum Primitive {
     Geneve(Option<u32>),
     /// In a VXLAN tunnel.
     Vxlan(Option<u32>),
-    /// With an LLC header.
-    Llc,
+    /// With an LLC header whose control field (IEEE 802.2) has these bits of the mask.
+    Llc {
+        /// The bits that count; none of them when any LLC header does.
+        mask: u8,
+        /// What they are.
+        bits: u8,
+    },
     /// Two numbers compared.
     Relation {
         /// The left number.

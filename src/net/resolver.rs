@@ -29,6 +29,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::databases;
 use crate::error::{Error, Result};
 use crate::filter::Resolve;
 
@@ -349,6 +350,14 @@ impl Resolve for Resolver {
     fn host(&self, name: &str) -> Result<Vec<Ipv4Addr>, String> {
         self.addresses(name).map_err(|error| error.to_string())
     }
+
+    fn network(&self, name: &str) -> Result<(Ipv4Addr, Ipv4Addr), String> {
+        databases::network(name)
+    }
+
+    fn ethernet(&self, name: &str) -> Result<[u8; 6], String> {
+        databases::ethernet(name)
+    }
 }
 
 /// A resolver that is started by the first question.
@@ -361,6 +370,14 @@ impl Resolve for OnDemand {
             Ok(resolver) => resolver.host(name),
             Err(error) => Err(error.to_string()),
         }
+    }
+
+    fn network(&self, name: &str) -> Result<(Ipv4Addr, Ipv4Addr), String> {
+        databases::network(name)
+    }
+
+    fn ethernet(&self, name: &str) -> Result<[u8; 6], String> {
+        databases::ethernet(name)
     }
 }
 

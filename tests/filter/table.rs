@@ -110,6 +110,11 @@ pub(crate) const PEERS: Rows = &[
         "llc_snap.pcap",
         &[
             ("llc", &[1, 2, 3]),
+            ("llc i", &[]),
+            ("llc u", &[1, 2, 3]),
+            ("llc ui and not stp", &[1, 3]),
+            ("llc rr or llc rnr or llc rej", &[]),
+            ("llc xid or llc test or llc frmr or llc ua or llc disc or llc sabme", &[]),
             ("stp", &[2]),
             ("ipx", &[4]),
             ("iso", &[]),

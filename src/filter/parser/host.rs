@@ -76,16 +76,18 @@ impl Parser<'_> {
                 return Err(self.error(span, message));
             }
         }
-        if qualifiers.what == What::Net {
-            return Err(self.error(
-                span,
-                "a net is written in numbers, such as 10.1.0.0/16 or 10.1",
-            ));
-        }
-        let primitive = Primitive::HostName {
-            family,
-            direction,
-            name: word.to_owned(),
+        let primitive = if qualifiers.what == What::Net {
+            Primitive::NetName {
+                family,
+                direction,
+                name: word.to_owned(),
+            }
+        } else {
+            Primitive::HostName {
+                family,
+                direction,
+                name: word.to_owned(),
+            }
         };
         Ok(self.leaf(primitive, span))
     }

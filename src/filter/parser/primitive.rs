@@ -52,6 +52,12 @@ impl Parser<'_> {
             (Some((protocol, span)), None, None) => {
                 self.inherited = None;
                 let Some(primitive) = abbreviation(protocol) else {
+                    if self
+                        .word()
+                        .is_some_and(|word| names::foreign(word).is_some())
+                    {
+                        return self.inherited_id();
+                    }
                     let message = "the link layer alone says nothing: expected `host`, `proto`, \
                                    `broadcast`, `multicast` or `[` after it";
                     return Err(self.error(span, message));
@@ -123,7 +129,7 @@ impl Parser<'_> {
             "inbound" => self.plain(Primitive::Inbound),
             "outbound" => self.plain(Primitive::Outbound),
             "pppoed" => self.plain(Primitive::PppoeDiscovery),
-            "llc" => self.plain(Primitive::Llc),
+            "llc" => self.llc(),
             "less" => self.length(Comparison::LessEqual)?,
             "greater" => self.length(Comparison::GreaterEqual)?,
             "ifindex" => {
@@ -150,6 +156,17 @@ impl Parser<'_> {
     fn plain(&mut self, primitive: Primitive) -> Primitive {
         self.advance();
         primitive
+    }
+
+    /// `llc`, and the kind of control field that may follow.
+    fn llc(&mut self) -> Primitive {
+        self.advance();
+        let kind = self.word().and_then(names::llc_control);
+        if kind.is_some() {
+            self.advance();
+        }
+        let (mask, bits) = kind.unwrap_or((0, 0));
+        Primitive::Llc { mask, bits }
     }
 
     fn length(&mut self, comparison: Comparison) -> Result<Primitive> {
@@ -265,6 +282,8 @@ impl Parser<'_> {
                 let keyword = names::protocol(&lower).is_some() && lower != word;
                 let message = if keyword {
                     format!("keywords are in small letters: `{lower}`")
+                } else if let Some(of) = names::foreign(&word) {
+                    format!("`{word}` is not supported: it is of {of}")
                 } else {
                     "this word is not a keyword, and nothing before it says what it names \
                      (such as `host` or `port`)"
