@@ -307,6 +307,22 @@ fn what_can_be_known_beforehand_is_said() {
 }
 
 #[test]
+fn osi_over_cisco_hdlc_stands_behind_one_byte_of_padding() {
+    // Type 0xfefe; then padding, and IS-IS's network layer protocol identifier.
+    let bytes = [0x0f, 0, 0xfe, 0xfe, 3, 0x83, 0, 0];
+    for (text, expected) in [
+        ("iso", true),
+        ("isis", true),
+        ("esis", false),
+        ("ip", false),
+    ] {
+        let filter = compiled(text, LinkType::C_HDLC, false);
+        let found = filter.matches(&frame(LinkType::C_HDLC, &bytes));
+        assert_eq!(found, expected, "{text}");
+    }
+}
+
+#[test]
 fn a_filter_can_be_shared_by_threads() {
     fn shared<T: Send + Sync + Clone>(_: &T) {}
     shared(&compiled("tcp", LinkType::ETHERNET, true));

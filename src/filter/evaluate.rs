@@ -211,10 +211,10 @@ impl Run<'_, '_> {
                 self.protocol_chain(view, *version, u32::from(*number))
             }
             Primitive::IsoProtocol(number) => {
-                let past = if matches!(view.link, Link::Ethernet(_) | Link::Cooked(_)) {
-                    3
-                } else {
-                    0
+                let past = match view.link {
+                    Link::Ethernet(_) | Link::Cooked(_) => 3,
+                    Link::EtherType(_) => 1,
+                    _ => 0,
                 };
                 Some(
                     self.carries(view, names::LLC_ISO)?

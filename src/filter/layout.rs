@@ -342,7 +342,7 @@ impl Loader<'_> {
         match view.link {
             Link::Ethernet(field) => self.ethernet_carries(field, network, number),
             Link::Cooked(field) => self.cooked_carries(field, network, number),
-            Link::EtherType(field) => self.equals(field, 2, number),
+            Link::EtherType(field) => self.equals(field, 2, names::cisco(number)),
             Link::Ppp(field) => self.equals(field, 2, ppp_protocol(number)),
             Link::HostFamily(field) => {
                 let mut orders = Vec::new();

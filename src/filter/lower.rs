@@ -392,11 +392,11 @@ impl Lowering<'_> {
     /// The network layer protocol identifier of an OSI packet (ISO/IEC TR 9577).
     fn iso_protocol(&mut self, view: &View, number: u32) -> Logic {
         let iso = self.loader.carries(view, names::LLC_ISO);
-        // On Ethernet the three bytes of LLC stand before it.
-        let past = if matches!(view.link, Link::Ethernet(_) | Link::Cooked(_)) {
-            3
-        } else {
-            0
+        // On Ethernet the three bytes of LLC stand before it, in Cisco's HDLC one of padding.
+        let past = match view.link {
+            Link::Ethernet(_) | Link::Cooked(_) => 3,
+            Link::EtherType(_) => 1,
+            _ => 0,
         };
         let is = self.loader.equals(view.network.plus(past), 1, number);
         Logic::all([iso, is])

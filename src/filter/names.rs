@@ -160,6 +160,12 @@ pub(super) fn service(name: &str) -> Option<(u16, u8)> {
         .map(|&(_, port, transports)| (port, transports))
 }
 
+/// The type that Cisco's HDLC has for what an Ethertype or LLC service access point names: for OSI
+/// the service access points of both ends.
+pub(super) fn cisco(number: u32) -> u32 {
+    if number == LLC_ISO { 0xfefe } else { number }
+}
+
 /// The bits of an LLC control field that a kind of frame has, and what they are (IEEE 802.2): any
 /// bit for poll and final.
 pub(super) fn llc_control(kind: &str) -> Option<(u8, u8)> {

@@ -40,7 +40,7 @@ impl Run<'_, '_> {
                     _ => found == number,
                 }
             }
-            Link::EtherType(field) => self.half(field)? == number,
+            Link::EtherType(field) => self.half(field)? == names::cisco(number),
             Link::Ppp(field) => {
                 let found = self.half(field)?;
                 found == deep::ppp_number(number)
