@@ -110,6 +110,13 @@ def gathered(folder, chosen):
     return frames
 
 
+def short(kind, wire, kept):
+    """The frame ends before its ports would."""
+    packet = kept[LINK_TYPES[kind][1] :]
+    header = 4 * (packet[0] & 15) if packet and packet[0] >> 4 == 4 else 20
+    return len(kept) < wire or len(packet) < header + 4
+
+
 def write(path, kind, frames):
     with path.open("wb") as out:
         out.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262144, kind))
@@ -246,9 +253,9 @@ def run(*command):
     return done.returncode, done.stdout, said
 
 
-def selected_by_tcpdump(path, text):
+def selected_by_tcpdump(path, text, *options):
     """The numbers of the frames, or none and why."""
-    code, out, said = run("tcpdump", "-n", "-r", path, "-w", "-", text)
+    code, out, said = run("tcpdump", *options, "-n", "-r", path, "-w", "-", text)
     if code != 0:
         why = said[-1] if said else ""
         return (set(), None) if "rejects all packets" in why else (None, why)
@@ -283,7 +290,7 @@ def main():
     words.add_argument("--seed", default=1, type=int)
     given = words.parse_args()
     chosen = random.Random(given.seed)
-    compared = unexplained = 0
+    compared = unexplained = cut = 0
     known, ratios = [], []
     refusals = collections.Counter()
     with tempfile.TemporaryDirectory() as folder:
@@ -307,9 +314,15 @@ def main():
                     continue
                 compared += 1
                 if ours != theirs:
+                    apart = (frames[number - 1] for number in ours ^ theirs)
+                    if all(short(kind, wire, kept) for wire, kept in apart):
+                        cut += 1
+                        continue
                     more, less = sorted(ours - theirs)[:5], sorted(theirs - ours)[:5]
                     what = f"{name}: {text}: only dotquad {more}, only tcpdump {less}"
                     why = next((why for pattern, why in KNOWN if re.search(pattern, text)), None)
+                    if selected_by_tcpdump(path, text, "-O")[0] == ours:
+                        why = "tcpdump's own unoptimised program selects what dotquad's does"
                     if why:
                         known.append(f"{what} ({why})")
                     else:
@@ -320,7 +333,10 @@ def main():
                 own = length(given.binary, "filter", *words)
                 if peer and own:
                     ratios.append((own / peer, own, peer, f"{name}: {text}"))
-    print(f"{compared} compared: {len(known)} differ as known, {unexplained} differ otherwise")
+    print(f"{compared} compared: {unexplained} differ")
+    # A frame that lacks a byte that is asked for is rejected; which bytes are asked for although
+    # the answer does not depend on them is up to each compiler.
+    print(f"{cut} differ only on frames cut within their headers, {len(known)} as known")
     for what in known:
         print(f"  {what}")
     print(f"{refusals.total()} refused by one alone")
