@@ -9,3 +9,5 @@ pub mod interface;
 mod netlink;
 pub mod resolver;
 pub mod signals;
+#[cfg(target_os = "linux")]
+mod sockopt;

@@ -21,6 +21,7 @@ const ROOMS: &[(&str, u8)] = &[
     ("wire", 1),
     ("capture", 2),
     ("filter", 2),
+    ("probe", 2),
     ("survey", 2),
     ("net", 3),
     ("cli", 4),
@@ -42,7 +43,7 @@ const UNSAFE: &[&str] = &["net/ring.rs", "net/batch.rs", "net/sockopt.rs"];
 const PROGRESS: &str = "cli/progress.rs";
 
 /// Rooms that are bytes and values only.
-const PURE: &[&str] = &["wire", "filter", "survey"];
+const PURE: &[&str] = &["wire", "filter", "probe", "survey"];
 
 /// What of the standard library is no value.
 const POWERS: &[&str] = &["fs", "io", "process", "thread", "env", "os"];
