@@ -29,13 +29,17 @@ use crate::wire::packet::Judge;
 pub(super) fn run(args: &Decode, color: Color, console: &mut Console<'_>) -> Result<Outcome> {
     let (files, filter) = files_and_filter(args)?;
     let selector = Selector::parse(&filter, args.deep)?;
-    let plan = Plan::new(args, color, &files, selector)?;
+    let mut plan = Plan::new(args, color, selector)?;
     let signals = Signals::watch()?;
     let workers = match args.workers {
         Some(workers) => usize::from(workers),
         None => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
     };
     let pieces = Pieces::start(files.clone(), workers, &plan.renderer)?;
+    // Only now is there something to write: a mistyped name must not empty an older capture.
+    if let Some(path) = &args.write {
+        plan.capture = Some(create(path, &files)?);
+    }
     let progress = Progress::start(&pieces.consumed, &files);
     let outcome = Stage::new(plan).run(pieces, &signals, console);
     drop(progress);
@@ -89,12 +93,7 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    fn new(
-        args: &Decode,
-        color: Color,
-        files: &[PathBuf],
-        selector: Option<Selector>,
-    ) -> Result<Self> {
+    fn new(args: &Decode, color: Color, selector: Option<Selector>) -> Result<Self> {
         let paint = Paint {
             on: wants_color(color),
         };
@@ -156,13 +155,9 @@ impl Plan {
                 "bytes can stand below lines, details and diagrams only",
             ));
         }
-        let capture = match &args.write {
-            Some(path) => Some(create(path, files)?),
-            None => None,
-        };
         Ok(Self {
             renderer: Renderer::new(output, judge, dump, selector),
-            capture,
+            capture: None,
             table: format == Format::Table,
             header,
             delta: args.time == time::Format::Delta

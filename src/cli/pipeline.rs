@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use super::render::{Piece, Renderer, Storage};
 use super::selector::Selector;
-use crate::capture::{self, Batch, FrameSource};
+use crate::capture::{self, Batch, FrameSource, Interface};
 use crate::error::{Error, Result};
 use crate::filter::Fragments;
 use crate::wire::frame::Time;
@@ -50,6 +50,8 @@ pub(super) struct Pieces {
     turn: Option<usize>,
     /// Bytes of the input consumed so far, over all captures.
     pub(super) consumed: Arc<AtomicU64>,
+    /// The first capture's first interface, where that is known before any frame.
+    pub(super) interface: Option<Interface>,
 }
 
 /// What came of asking for the next piece.
@@ -75,6 +77,7 @@ impl Pieces {
             turns,
             turn: None,
             consumed: Arc::default(),
+            interface: None,
         };
         let several = files.len() > 1;
         let mut dealer = Dealer {
@@ -89,6 +92,8 @@ impl Pieces {
             fragments: Fragments::new(),
         };
         dealer.open_next().transpose()?;
+        let interfaces = dealer.open.as_ref().map(|open| open.reader.interfaces());
+        pieces.interface = interfaces.and_then(|interfaces| interfaces.first().cloned());
         let dealer = Arc::new(Mutex::new(dealer));
         for worker in 0..workers {
             let dealer = Arc::clone(&dealer);
