@@ -4,7 +4,8 @@
     fuzz/against_tcpdump.py [--binary FILE] [--random N] [--seed N] FOLDER
 
 All frames below FOLDER (pcap and pcapng, plain or gzip) become one capture for each link type,
-with copies cut short at random places; a frame's time is its number. The expressions are those of
+with copies cut short at random places; a frame's time is its number. Loopback headers, which
+hosts write in their own byte order, are compared in both orders. The expressions are those of
 tests/filter/table.rs that tcpdump answers, and N random ones for each link type, made from the
 addresses and ports that its frames hold. For each, `tcpdump -r` and `dotquad decode` must select
 the same frames; the lengths of `tcpdump -ddd` and `dotquad filter` are compared too.
@@ -101,13 +102,21 @@ def gathered(folder, chosen):
             source = pcapng(data)
         else:
             continue
+        swapped = magic in ("a1b2c3d4", "a1b23c4d") or data[8:12].hex() == "1a2b3c4d"
         for kind, length, kept in source:
+            if kind == 0 and swapped:
+                kept = other_order(kept)
             frames[kind].append((max(length, len(kept)), kept))
     for whole in frames.values():
         for length, kept in chosen.sample(whole, min(len(whole), 3000)):
             if kept:
                 whole.append((length, kept[: chosen.randrange(min(len(kept), 120))]))
     return frames
+
+
+def other_order(kept):
+    """A frame of link type NULL as a host of the other byte order would have written it."""
+    return kept[3::-1] + kept[4:] if len(kept) >= 4 else kept
 
 
 def short(kind, wire, kept):
@@ -117,11 +126,11 @@ def short(kind, wire, kept):
     return len(kept) < wire or len(packet) < header + 4
 
 
-def write(path, kind, frames):
+def write(path, kind, frames, order="<"):
     with path.open("wb") as out:
-        out.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262144, kind))
+        out.write(struct.pack(order + "IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262144, kind))
         for number, (length, kept) in enumerate(frames, 1):
-            out.write(struct.pack("<IIII", number, 0, len(kept), min(length, 1 << 20)))
+            out.write(struct.pack(order + "IIII", number, 0, len(kept), min(length, 1 << 20)))
             out.write(kept)
 
 
@@ -260,8 +269,9 @@ def selected_by_tcpdump(path, text, *options):
         why = said[-1] if said else ""
         return (set(), None) if "rejects all packets" in why else (None, why)
     found, at = set(), 24
+    order = "<" if out[:4] == b"\xd4\xc3\xb2\xa1" else ">"
     while at + 16 <= len(out):
-        number, _, kept = struct.unpack_from("<III", out, at)
+        number, _, kept = struct.unpack_from(order + "III", out, at)
         found.add(number)
         at += 16 + kept
     return found, None
@@ -294,12 +304,16 @@ def main():
     known, ratios = [], []
     refusals = collections.Counter()
     with tempfile.TemporaryDirectory() as folder:
+        captures = []
         for kind, frames in sorted(gathered(given.folder, chosen).items()):
-            if kind not in LINK_TYPES:
-                continue
+            if kind in LINK_TYPES:
+                captures.append((kind, frames, "<"))
+            if kind == 0:
+                captures.append((kind, [(long, other_order(kept)) for long, kept in frames], ">"))
+        for kind, frames, order in captures:
             name = LINK_TYPES[kind][0]
             path = Path(folder) / f"{kind}.pcap"
-            write(path, kind, frames)
+            write(path, kind, frames, order)
             grammar = Grammar(frames, kind, chosen)
             texts = table() + [grammar.expression() for _ in range(given.random)]
             print(f"{name}: {len(frames)} frames, {len(texts)} expressions", flush=True)

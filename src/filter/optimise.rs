@@ -83,14 +83,14 @@ fn pass(values: &Values, graph: &Graph, entry: NodeId, given: &Facts) -> (Graph,
         } else {
             let yes = threaded(values, graph, node.yes, if_yes);
             let no = threaded(values, graph, node.no, if_no);
-            // The next test of the same number may find out what this one does.
-            let again = |next: NodeId| {
-                let next = graph.node(next);
-                next.is_some_and(|next| next.test.left == node.test.left)
+            // One way on may find out by itself what this test does.
+            let mut alike = |one: NodeId, other: NodeId, facts: &Facts| {
+                let mut ahead = ahead(graph);
+                replaces(values, graph, one, other, facts, &mut ahead)
             };
-            let only = if again(no) && threaded(values, graph, no, if_yes) == yes {
+            let only = if alike(no, yes, if_yes) {
                 Some(no)
-            } else if again(yes) && threaded(values, graph, yes, if_no) == no {
+            } else if alike(yes, no, if_no) {
                 Some(yes)
             } else {
                 None
@@ -113,8 +113,59 @@ fn pass(values: &Values, graph: &Graph, entry: NodeId, given: &Facts) -> (Graph,
 
 /// Where `to` leads when `facts` hold: past decided tests, and past those that change nothing.
 fn threaded(values: &Values, graph: &Graph, to: NodeId, facts: &Facts) -> NodeId {
-    let mut ahead = LOOK_AHEAD.min(ALL_AHEAD / graph.len().max(1));
-    led(values, graph, to, facts, &mut ahead)
+    led(values, graph, to, facts, &mut ahead(graph))
+}
+
+/// How many undecided tests may be looked at from one edge.
+fn ahead(graph: &Graph) -> usize {
+    LOOK_AHEAD.min(ALL_AHEAD / graph.len().max(1))
+}
+
+/// `one` leads where `other` does when `facts` hold, and loads nothing that `other` would not:
+/// looking at no more than `ahead` tests, or it is not known.
+fn replaces(
+    values: &Values,
+    graph: &Graph,
+    one: NodeId,
+    other: NodeId,
+    facts: &Facts,
+    ahead: &mut usize,
+) -> bool {
+    let one = led(values, graph, one, facts, &mut 0);
+    let other = led(values, graph, other, facts, &mut 0);
+    if one == other {
+        return true;
+    }
+    let Some(left) = ahead.checked_sub(1) else {
+        return false;
+    };
+    *ahead = left;
+    let (first, second) = (graph.node(one), graph.node(other));
+    let mut on_both = |test: Test, ways: [(NodeId, NodeId); 2]| {
+        let mut facts = facts.clone();
+        facts.loaded_by(values, test);
+        let [yes, no] = [true, false].map(|answer| {
+            let mut facts = facts.clone();
+            facts.learn(test, answer, values);
+            facts
+        });
+        let [(one, other), (one_no, other_no)] = ways;
+        replaces(values, graph, one, other, &yes, ahead)
+            && replaces(values, graph, one_no, other_no, &no, ahead)
+    };
+    match (first, second) {
+        (Some(first), Some(second)) if first.test == second.test => {
+            let ways = [(first.yes, second.yes), (first.no, second.no)];
+            on_both(first.test, ways)
+        }
+        (Some(first), _) if facts.has_loaded(first.test, values) => {
+            on_both(first.test, [(first.yes, other), (first.no, other)])
+        }
+        (_, Some(second)) if facts.has_loaded(second.test, values) => {
+            on_both(second.test, [(one, second.yes), (one, second.no)])
+        }
+        _ => false,
+    }
 }
 
 /// The same, looking at both answers of at most `ahead` tests that are not decided.
