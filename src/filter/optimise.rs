@@ -84,7 +84,7 @@ fn pass(values: &Values, graph: &Graph, entry: NodeId, given: &Facts) -> (Graph,
             let yes = threaded(values, graph, node.yes, if_yes);
             let no = threaded(values, graph, node.no, if_no);
             // One way on may find out by itself what this test does.
-            let mut alike = |one: NodeId, other: NodeId, facts: &Facts| {
+            let alike = |one: NodeId, other: NodeId, facts: &Facts| {
                 let mut ahead = ahead(graph);
                 replaces(values, graph, one, other, facts, &mut ahead)
             };
