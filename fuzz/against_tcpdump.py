@@ -337,14 +337,15 @@ def main():
                     continue
                 compared += 1
                 if ours != theirs:
-                    apart = (frames[number - 1] for number in ours ^ theirs)
-                    if all(short(kind, wire, kept) for wire, kept in apart):
+                    apart = {n for n in ours ^ theirs if not short(kind, *frames[n - 1])}
+                    if not apart:
                         cut += 1
                         continue
-                    more, less = sorted(ours - theirs)[:5], sorted(theirs - ours)[:5]
+                    more, less = sorted(ours & apart)[:5], sorted(theirs & apart)[:5]
                     what = f"{name}: {text}: only dotquad {more}, only tcpdump {less}"
                     why = next((why for pattern, why in KNOWN if re.search(pattern, text)), None)
-                    if selected_by_tcpdump(path, text, "-O")[0] == ours:
+                    plain = selected_by_tcpdump(path, text, "-O")[0]
+                    if plain is not None and plain & apart == ours & apart:
                         why = "tcpdump's own unoptimised program selects what dotquad's does"
                     if why:
                         known.append(f"{what} ({why})")
