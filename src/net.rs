@@ -8,6 +8,7 @@ pub mod interface;
 #[cfg(target_os = "linux")]
 mod netlink;
 pub mod resolver;
+pub mod sandbox;
 pub mod signals;
 #[cfg(target_os = "linux")]
 mod sockopt;
