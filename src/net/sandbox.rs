@@ -61,7 +61,7 @@ impl Command {
 }
 
 /// What a command still needs when everything is open.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct Sandbox<'a> {
     /// Whose list of system calls holds.
     pub command: Command,
@@ -96,6 +96,7 @@ impl fmt::Display for Identity {
 
 /// What was entered, and what this kernel could not give.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Entered {
     /// Whose sandbox it is.
     pub command: Command,
