@@ -69,6 +69,8 @@ impl Captures {
     }
 }
 
+/// A FIFO that has a name of its own. A shell's `<(...)` is none: it has a writer already.
 fn is_fifo(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_fifo())
+        && path.canonicalize().is_ok()
 }
