@@ -39,6 +39,10 @@ pub(super) fn trials() -> Vec<Trial> {
         walls.trial("sandbox_is_not_for_two_threads", is_not_for_two),
         walls.trial("sandbox_of_decode_holds_on_each_thread", decode_is_inside),
         walls.trial("sandbox_lets_decode_open_a_fifo_in_its_turn", fifo_in_turn),
+        walls.trial(
+            "sandbox_lets_decode_read_a_thousand_files",
+            a_thousand_files,
+        ),
         as_root("sandbox_leaves_root_nothing", root_has_nothing),
         as_root("sandbox_becomes_the_user_named", becomes_user),
         as_root("sandbox_becomes_who_called_sudo", becomes_sudo_user),
@@ -423,6 +427,38 @@ fn fifo_in_turn() -> Result<(), Failed> {
     Ok(())
 }
 
+/// More captures than descriptors: most are opened in their turn, and only they can be.
+fn a_thousand_files() -> Result<(), Failed> {
+    let folder = tempfile::tempdir()?;
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/captures/icmp_echo.pcap");
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -n 300; exec \"$@\"", "sh"]);
+    command.arg(env!("CARGO_BIN_EXE_dotquad"));
+    command.args(["decode", "--count"]).env_remove("SUDO_UID");
+    for number in 0..1000 {
+        let path = folder.path().join(number.to_string());
+        fs::copy(source, &path)?;
+        command.arg("-r").arg(path);
+    }
+    let missing = folder.path().join("missing");
+    let output = command.arg("-r").arg(&missing).output()?;
+    let alone = dotquad().args(["decode", "--count", source]).output()?;
+    assert_eq!(count(output.stdout)?, 1000 * count(alone.stdout)?);
+    // What is not there is called so, in its turn.
+    let said = String::from_utf8(output.stderr)?;
+    assert!(
+        said.contains("missing") && said.contains("no such file"),
+        "{said}"
+    );
+    assert_eq!(output.status.code(), Some(2));
+    Ok(())
+}
+
+/// What `--count` says.
+fn count(said: Vec<u8>) -> Result<u64, Failed> {
+    Ok(String::from_utf8(said)?.trim().parse()?)
+}
+
 fn root_has_nothing() -> Result<(), Failed> {
     let expected = [&GIVEN_UP[..], &[UNBOUND, ("Uid", "0 0 0 0")]].concat();
     all_say(Waiting::start(dotquad(), &[])?, &expected)
@@ -497,6 +533,13 @@ fn setcap_copy() -> Result<(), Failed> {
     if !set?.success() {
         return Err("setcap failed".into());
     }
+    // Who is not root becomes nobody else.
+    let mut other = Command::new(&copy);
+    other.uid(NOBODY).gid(NOBODY).env_remove("SUDO_UID");
+    let output = other.args(["decode", "--user", "root", "-"]).output()?;
+    let said = String::from_utf8(output.stderr)?;
+    assert!(said.contains("only root can"), "{said}");
+    assert_eq!(output.status.code(), Some(2));
     let mut command = Command::new(&copy);
     command.uid(NOBODY).gid(NOBODY).env_remove("SUDO_UID");
     let waiting = Waiting::start(command, &[])?;
