@@ -18,6 +18,8 @@ use libtest_mimic::{Arguments, Failed, Trial};
 
 #[path = "live/filter.rs"]
 mod filter;
+#[path = "live/names.rs"]
+mod names;
 #[path = "live/sandbox.rs"]
 mod sandbox;
 
@@ -83,6 +85,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let listing = arguments.list;
     let mut trials = filter::trials(powers);
+    trials.extend(names::trials(powers));
     trials.extend(sandbox::trials());
     let conclusion = libtest_mimic::run(&arguments, trials);
     if !listing {
