@@ -20,6 +20,8 @@ use libtest_mimic::{Arguments, Failed, Trial};
 mod filter;
 #[path = "live/names.rs"]
 mod names;
+#[path = "live/sandbox.rs"]
+mod sandbox;
 
 /// Set for the program inside the namespace.
 const INSIDE: &str = "DOTQUAD_LIVE_NAMESPACE";
@@ -58,6 +60,12 @@ fn namespace() -> Option<&'static [&'static str]> {
 }
 
 fn main() -> ExitCode {
+    let words: Vec<String> = env::args().skip(1).collect();
+    if let [first, rest @ ..] = words.as_slice()
+        && first == sandbox::INSIDE
+    {
+        return sandbox::be_inside(rest);
+    }
     let inside = env::var_os(INSIDE).is_some();
     if !inside
         && let Some(words) = namespace()
@@ -78,6 +86,7 @@ fn main() -> ExitCode {
     let listing = arguments.list;
     let mut trials = filter::trials(powers);
     trials.extend(names::trials(powers));
+    trials.extend(sandbox::trials());
     let conclusion = libtest_mimic::run(&arguments, trials);
     if !listing {
         let ran = conclusion.num_passed + conclusion.num_failed;
