@@ -1,6 +1,6 @@
 //! Saved packets, read from any [`Read`](std::io::Read) and written to any
-//! [`Write`](std::io::Write): pcap and pcapng, plain or compressed, one file or
-//! a row of them.
+//! [`Write`](std::io::Write): pcap and pcapng, plain or compressed, one file or a row
+//! of them.
 //!
 //! Knows what the file formats mean and nothing of what the packets in them mean, nor of
 //! interfaces, clocks or terminals. A live source hands out the same [`Batch`]es through the
@@ -13,6 +13,7 @@ mod lengths;
 mod pcap;
 mod pcapng;
 mod reader;
+mod record;
 pub mod rotation;
 mod writer;
 
@@ -22,6 +23,7 @@ mod tests;
 pub use batch::{Batch, Interface, Resolution};
 pub use compression::Compression;
 pub use reader::{Reader, open};
+pub use record::{Lease, Places};
 pub use writer::{Format, Statistics, Writer, Written};
 
 use crate::error::Result;

@@ -6,6 +6,8 @@
 mod databases;
 pub mod interface;
 #[cfg(target_os = "linux")]
+pub mod live;
+#[cfg(target_os = "linux")]
 mod netlink;
 pub mod resolver;
 pub mod signals;
