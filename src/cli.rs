@@ -7,6 +7,7 @@ use std::fmt::Display;
 use std::io::Write;
 
 pub mod args;
+mod confine;
 mod csv;
 mod decode;
 mod detail;

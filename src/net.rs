@@ -10,6 +10,7 @@ pub mod live;
 #[cfg(target_os = "linux")]
 mod netlink;
 pub mod resolver;
+pub mod sandbox;
 pub mod signals;
 #[cfg(target_os = "linux")]
 mod sockopt;
