@@ -7,6 +7,7 @@ use std::fmt::Display;
 use std::io::Write;
 
 pub mod args;
+mod captures;
 mod confine;
 mod csv;
 mod decode;
@@ -17,15 +18,21 @@ mod hexdump;
 pub mod interfaces;
 pub mod keys;
 mod line;
+mod naming;
 mod ndjson;
 mod paint;
 mod pipeline;
+mod plan;
 mod progress;
+mod quantity;
+mod recorder;
 mod render;
 mod selector;
 mod shot;
+mod sniff;
 mod stage;
 mod table;
+mod tally;
 mod text;
 pub mod time;
 
@@ -64,6 +71,7 @@ pub enum Outcome {
 pub fn run(cli: &args::Cli, console: &mut Console<'_>) -> Result<Outcome> {
     match &cli.command {
         args::Command::Decode(decode) => decode::run(decode, cli.color, console),
+        args::Command::Sniff(sniff) => sniff::run(sniff, cli.color, console),
         args::Command::Filter(filter) => filter::run(filter, console),
         args::Command::Interfaces { format } => {
             interfaces::run(*format, console.out).map(|()| Outcome::Done)

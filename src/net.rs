@@ -3,6 +3,7 @@
 //! The only room that reads a clock or opens a socket. It must not know what is printed, nor
 //! what was typed. Linux is the platform; elsewhere on Unix the portable half remains.
 
+pub mod clock;
 mod databases;
 pub mod interface;
 #[cfg(target_os = "linux")]

@@ -155,8 +155,8 @@ pub struct Rotation {
     last: Option<(PathBuf, u64)>,
     /// The time of the first frame of all.
     origin: Option<Time>,
+    /// What is in finished files.
     written: Written,
-    count: u64,
     failed: Option<Error>,
 }
 
@@ -190,15 +190,19 @@ impl Rotation {
             last: None,
             origin: None,
             written: Written::default(),
-            count: 0,
             failed: None,
         }
     }
 
-    /// How many files were begun.
+    /// What has reached the files so far.
     #[must_use]
-    pub fn count(&self) -> u64 {
-        self.count
+    pub fn written(&self) -> Written {
+        let open = self.open.as_ref().map(|open| open.writer.written());
+        let open = open.unwrap_or_default();
+        Written {
+            frames: self.written.frames.saturating_add(open.frames),
+            bytes: self.written.bytes.saturating_add(open.bytes),
+        }
     }
 
     /// Adds a frame, to a new file if it is time for one.
@@ -231,9 +235,6 @@ impl Rotation {
                 period,
             )?),
         };
-        if open.frames == 0 {
-            self.count = self.count.saturating_add(1);
-        }
         open.frames = open.frames.saturating_add(1);
         open.writer.write(frame, interface)
     }
@@ -344,14 +345,17 @@ impl Rotation {
     /// Leaves what is whole under its name, and remembers the failure.
     fn fail(&mut self, error: Error) -> Error {
         let mut error = error;
+        let whole = self.written();
+        let before = self.written;
         if let Some(open) = self.open.take() {
             // The writer has cut the file back to whole records. Should renaming fail too, the
             // first failure is the one to tell.
+            self.written = whole;
             drop(open.writer);
             let _ = self.files.publish(&open.partial, &open.name);
         }
-        if error.kind() != Kind::ClosedPipe && self.written.frames > 0 {
-            let (frames, files) = (self.written.frames, self.finished.len());
+        if error.kind() != Kind::ClosedPipe && before.frames > 0 {
+            let (frames, files) = (before.frames, self.finished.len());
             error = error.advice(format!(
                 "{frames} frames were written to the files before it, of which {files} are kept"
             ));

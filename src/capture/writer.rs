@@ -226,6 +226,12 @@ impl Writer {
         }
     }
 
+    /// What has reached the output so far.
+    #[must_use]
+    pub fn written(&self) -> Written {
+        self.sink.written()
+    }
+
     /// How large the output is with everything so far, in bytes; what is still to be compressed
     /// counts as it is.
     #[must_use]
