@@ -10,6 +10,8 @@ pub mod live;
 #[cfg(target_os = "linux")]
 mod netlink;
 pub mod resolver;
+#[cfg(target_os = "linux")]
+mod ring;
 pub mod signals;
 #[cfg(target_os = "linux")]
 mod sockopt;
