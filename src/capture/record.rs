@@ -176,6 +176,13 @@ impl Places {
             .push(Record::described(place.start, captured, frame));
     }
 
+    /// When the first frame was captured, if there is one and it has a time.
+    #[must_use]
+    pub fn first_time(&self) -> Option<Time> {
+        let first = self.records.first()?;
+        first.has(TIMED).then_some(first.time)
+    }
+
     /// How many frames there are.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -3,17 +3,20 @@
 //! Knows how the kernel hands over packets and what it says of them; nothing of what is in them,
 //! nor of where they go. Linux only (packet(7)).
 
+mod block;
+mod directory;
+mod link;
 mod meter;
+mod open;
+mod source;
+mod tap;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 pub use meter::{Figures, Meter};
+pub use source::{Live, Stopper};
 
-use crate::capture::{Batch, FrameSource, Interface};
-use crate::error::{Error, Result};
-use crate::filter::{Filter, Target};
+use crate::filter::Target;
 use crate::wire::frame::{Direction, LinkType};
 
 /// What to listen to, and how.
@@ -104,84 +107,4 @@ pub struct Wanted<'a> {
     pub netmask: Option<u32>,
     /// As in the [`Options`].
     pub snaplen: u32,
-}
-
-/// A live source: opened whole, with filters attached before the first packet can come.
-///
-/// Its batches are leases on the ring: each gives its block back when its last clone is dropped,
-/// so whoever keeps many of them keeps the ring full.
-#[derive(Debug)]
-pub struct Live {
-    listening: Vec<Interface>,
-    stop: Stopper,
-    meter: Meter,
-}
-
-impl Live {
-    /// Opens the sockets; `compile` makes the filter of each, of an empty expression where every
-    /// packet is wanted.
-    ///
-    /// # Errors
-    /// [`Kind::Usage`](crate::error::Kind::Usage): an interface that is missing or down, the
-    /// privilege that is missing, a filter that does not compile or that the kernel refuses.
-    pub fn open(
-        options: &Options,
-        compile: &mut dyn FnMut(&Wanted<'_>) -> Result<Filter>,
-    ) -> Result<Self> {
-        let _ = compile;
-        Err(Error::usage(
-            format!("listening on {}", options.interfaces.join(", ")),
-            "not built yet",
-        ))
-    }
-
-    /// What is listened to, in the order of the options: one for each name, `any` being one.
-    #[must_use]
-    pub fn listening(&self) -> &[Interface] {
-        &self.listening
-    }
-
-    /// How to end it from elsewhere.
-    #[must_use]
-    pub fn stopper(&self) -> Stopper {
-        self.stop.clone()
-    }
-
-    /// Its counters.
-    #[must_use]
-    pub fn meter(&self) -> Meter {
-        self.meter.clone()
-    }
-}
-
-impl FrameSource for Live {
-    /// The next batch; an empty one when none came within 200 ms, so that whoever asks can look
-    /// at signals and clocks. `None` after a stop, when the ring has been emptied and the counters
-    /// are final.
-    ///
-    /// # Errors
-    /// [`Kind::Usage`](crate::error::Kind::Usage) when an interface was removed, after everything
-    /// that came before has been handed out; or what the kernel says.
-    fn next_batch(&mut self) -> Result<Option<Batch>> {
-        Ok(None)
-    }
-}
-
-/// Ends a live source from any thread. No packet enters the ring after that; the one who asks for
-/// batches gets what is in it, then `None`.
-#[derive(Debug, Clone)]
-pub struct Stopper {
-    state: Arc<AtomicU8>,
-}
-
-impl Stopper {
-    /// The packets in the ring are still handed out.
-    pub fn finish(&self) {
-        self.state.fetch_max(1, Ordering::Release);
-    }
-
-    /// The packets in the ring are counted as left unread.
-    pub fn abandon(&self) {
-        self.state.fetch_max(2, Ordering::Release);
-    }
 }
