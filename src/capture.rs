@@ -22,9 +22,9 @@ mod tests;
 
 pub use batch::{Batch, Interface, Resolution};
 pub use compression::Compression;
-pub use reader::{Reader, open};
+pub use reader::{Input, Reader, open};
 pub use record::{Lease, Places};
-pub use writer::{Format, Statistics, Writer, Written};
+pub use writer::{Format, Statistics, Target, Writer, Written};
 
 use crate::error::Result;
 

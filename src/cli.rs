@@ -25,6 +25,7 @@ mod pipeline;
 mod plan;
 mod progress;
 mod quantity;
+mod reading;
 mod recorder;
 mod render;
 mod selector;

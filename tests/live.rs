@@ -18,6 +18,8 @@ use libtest_mimic::{Arguments, Failed, Trial};
 
 #[path = "live/filter.rs"]
 mod filter;
+#[path = "live/sandbox.rs"]
+mod sandbox;
 
 /// Set for the program inside the namespace.
 const INSIDE: &str = "DOTQUAD_LIVE_NAMESPACE";
@@ -56,6 +58,12 @@ fn namespace() -> Option<&'static [&'static str]> {
 }
 
 fn main() -> ExitCode {
+    let words: Vec<String> = env::args().skip(1).collect();
+    if let [first, rest @ ..] = words.as_slice()
+        && first == sandbox::INSIDE
+    {
+        return sandbox::be_inside(rest);
+    }
     let inside = env::var_os(INSIDE).is_some();
     if !inside
         && let Some(words) = namespace()
@@ -74,7 +82,9 @@ fn main() -> ExitCode {
     let powers = Powers { namespace: inside };
     let arguments = Arguments::from_args();
     let listing = arguments.list;
-    let conclusion = libtest_mimic::run(&arguments, filter::trials(powers));
+    let mut trials = filter::trials(powers);
+    trials.extend(sandbox::trials());
+    let conclusion = libtest_mimic::run(&arguments, trials);
     if !listing {
         let ran = conclusion.num_passed + conclusion.num_failed;
         println!("live tests: {ran} ran, {} ignored", conclusion.num_ignored);

@@ -1,107 +1,76 @@
-//! The captures of a command line, one after the other, as one source of batches.
+//! The captures to be read, in their order: opened before the sandbox where that can be, and
+//! otherwise when their turn comes.
 //!
-//! Knows in which order files are opened and that their frames run on; nothing of what becomes
-//! of frames.
+//! It must not know what is in them.
 
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::fs;
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Path, PathBuf};
 
-use super::pipeline::Source;
-use crate::capture::{self, Batch, FrameSource, Interface};
+use crate::capture::{Input, Reader};
 use crate::error::Result;
 
-/// Captures that are read in turn.
+/// How many captures are open at a time: well below the 1,024 descriptors that a process may
+/// have unless told otherwise (getrlimit(2)).
+const OPEN: usize = 256;
+
+/// Captures that wait for their turn.
 #[derive(Debug)]
 pub(super) struct Captures {
-    /// Captures that are still to be opened.
-    files: std::vec::IntoIter<PathBuf>,
-    several: bool,
-    open: Option<Open>,
-    next_number: u64,
-    /// Bytes of the input consumed so far, over all captures.
-    consumed: Arc<AtomicU64>,
+    waiting: std::vec::IntoIter<Capture>,
 }
 
-/// The capture being read.
 #[derive(Debug)]
-struct Open {
-    reader: capture::Reader,
-    /// Its name, where several are read.
-    name: Option<Arc<str>>,
-    /// Bytes consumed of the captures before it.
-    before: u64,
+struct Capture {
+    path: PathBuf,
+    /// None: it is still to be opened. A failure is told when its turn comes.
+    input: Option<Result<Input>>,
 }
 
 impl Captures {
-    /// Opens the first one.
+    /// Opens the first one, and of the others as many as may be: not FIFOs, as opening one waits
+    /// for somebody who writes to it, who may be waiting for us to read another first.
     ///
     /// # Errors
-    /// When it cannot be opened or is none; what happens to later ones comes in its place.
-    pub(super) fn open(files: Vec<PathBuf>) -> Result<Self> {
-        let mut captures = Self {
-            several: files.len() > 1,
-            files: files.into_iter(),
-            open: None,
-            next_number: 1,
-            consumed: Arc::default(),
-        };
-        captures.open_next().transpose()?;
-        Ok(captures)
-    }
-
-    /// Bytes of the input consumed so far; the count goes on while the captures are elsewhere.
-    pub(super) fn consumed(&self) -> Arc<AtomicU64> {
-        Arc::clone(&self.consumed)
-    }
-
-    /// The first interface, where it is known before any frame.
-    pub(super) fn interface(&self) -> Option<Interface> {
-        let open = self.open.as_ref()?;
-        open.reader.interfaces().first().cloned()
-    }
-
-    /// Opens the next capture; `None` when there is none.
-    fn open_next(&mut self) -> Option<Result<()>> {
-        let file = self.files.next()?;
-        Some(capture::open(&file).map(|mut reader| {
-            reader.set_first_number(self.next_number);
-            self.open = Some(Open {
-                reader,
-                name: self.several.then(|| Arc::from(file.to_string_lossy())),
-                before: self.consumed.load(Ordering::Relaxed),
-            });
-        }))
-    }
-}
-
-impl FrameSource for Captures {
-    fn next_batch(&mut self) -> Result<Option<Batch>> {
-        loop {
-            let Some(open) = &mut self.open else {
-                match self.open_next() {
-                    Some(opened) => opened?,
-                    None => return Ok(None),
-                }
-                continue;
-            };
-            let batch = open.reader.next_batch();
-            let position = open.reader.position().load(Ordering::Relaxed);
-            self.consumed
-                .store(open.before + position, Ordering::Relaxed);
-            match batch? {
-                Some(batch) => {
-                    self.next_number = batch.first_number() + batch.len() as u64;
-                    return Ok(Some(batch));
-                }
-                None => self.open = None,
+    /// The first one cannot be opened.
+    pub(super) fn open(files: &[PathBuf]) -> Result<Self> {
+        let mut captures = Vec::with_capacity(files.len());
+        for (index, path) in files.iter().enumerate() {
+            let now = index == 0 || (index < OPEN && !is_fifo(path));
+            let input = now.then(|| Input::open(path));
+            if let (0, Some(Err(error))) = (index, &input) {
+                return Err(error.clone());
             }
+            let path = path.clone();
+            captures.push(Capture { path, input });
         }
+        Ok(Self {
+            waiting: captures.into_iter(),
+        })
+    }
+
+    /// Those that are still to be opened.
+    pub(super) fn later(&self) -> Vec<PathBuf> {
+        let waiting = self.waiting.as_slice().iter();
+        let later = waiting.filter(|capture| capture.input.is_none());
+        later.map(|capture| capture.path.clone()).collect()
+    }
+
+    /// How many wait.
+    pub(super) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// The next one and its name; None when there is none.
+    pub(super) fn next(&mut self) -> Option<(PathBuf, Result<Reader>)> {
+        let Capture { path, input } = self.waiting.next()?;
+        let input = input.unwrap_or_else(|| Input::open(&path));
+        Some((path, input.and_then(Input::read)))
     }
 }
 
-impl Source for Captures {
-    fn name(&self) -> Option<Arc<str>> {
-        self.open.as_ref()?.name.clone()
-    }
+/// A FIFO that has a name of its own. A shell's `<(...)` is none: it has a writer already.
+fn is_fifo(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_fifo())
+        && path.canonicalize().is_ok()
 }

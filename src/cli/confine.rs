@@ -16,7 +16,7 @@ use crate::net::sandbox::Sandbox;
 /// As [`Sandbox::enter`].
 pub(super) fn enter(
     args: &Confinement,
-    sandbox: Sandbox<'_>,
+    sandbox: &Sandbox<'_>,
     verbose: bool,
     console: &mut Console<'_>,
 ) -> Result<()> {
@@ -25,7 +25,7 @@ pub(super) fn enter(
         return Ok(());
     }
     let user = args.user.as_deref().or(sandbox.user);
-    for notice in (Sandbox { user, ..sandbox }).enter()?.notices(verbose) {
+    for notice in (Sandbox { user, ..*sandbox }).enter()?.notices(verbose) {
         console.note(&notice);
     }
     Ok(())

@@ -7,12 +7,14 @@ use super::captures::Captures;
 use super::pipeline::Pieces;
 use super::plan::{Plan, workers};
 use super::progress::Progress;
+use super::reading::Reading;
 use super::recorder::{Capture, Recorder, is_read_live};
 use super::selector::Selector;
 use super::stage::Stage;
-use super::{Console, Outcome};
-use crate::capture::Writer;
+use super::{Console, Outcome, confine};
+use crate::capture::{Target, Writer};
 use crate::error::{self, Error, Result};
+use crate::net::sandbox::{self, Sandbox};
 use crate::net::signals::Signals;
 
 /// Pieces that may wait for the disk: enough to keep it busy, few enough to bound memory.
@@ -27,24 +29,29 @@ pub(super) fn run(args: &Decode, color: Color, console: &mut Console<'_>) -> Res
     let selector = Selector::parse(&filter, args.show.deep)?;
     let mut plan = Plan::new(&args.show, color, args.write.is_none(), selector)?;
     plan.skip = args.skip;
-    let captures = Captures::open(files.clone())?;
-    plan.interface = captures.interface();
-    // Only now is there something to write: a mistyped name must not empty an older capture.
-    let writer = match &args.write {
-        Some(path) => Some((create(path, &files)?, is_read_live(path))),
+    let workers = workers(&args.show);
+    let goal = Progress::goal(&files);
+    let captures = Captures::open(&files)?;
+    let target = match &args.write {
+        Some(path) => Some((open_target(path, &files)?, is_read_live(path))),
         None => None,
     };
+    let sandbox = Sandbox {
+        inputs: &captures.later(),
+        ..Sandbox::new(sandbox::Command::Decode)
+    };
+    confine::enter(&args.confinement, &sandbox, false, console)?;
     let mut signals = Signals::watch()?;
-    if let Some((writer, at_once)) = writer {
-        plan.recorder = Some(Recorder::start(
-            Capture::One(Box::new(writer)),
-            QUEUE,
-            at_once,
-        )?);
+    let reading = Reading::start(captures)?;
+    plan.interface = reading.interface();
+    // Only now is there something to write: a mistyped name must not empty an older capture.
+    if let Some((target, at_once)) = target {
+        let capture = Capture::One(Box::new(Writer::start(target)?));
+        plan.recorder = Some(Recorder::start(capture, QUEUE, at_once)?);
     }
-    let consumed = captures.consumed();
-    let pieces = Pieces::start(captures, workers(&args.show), &plan.renderer)?;
-    let progress = Progress::start(&consumed, &files);
+    let consumed = reading.consumed();
+    let pieces = Pieces::start(reading, workers, &plan.renderer)?;
+    let progress = goal.map(|goal| Progress::start(&consumed, goal));
     let outcome = Stage::new(plan).run(pieces, &mut signals, console);
     drop(progress);
     outcome
@@ -77,8 +84,8 @@ fn files_and_filter(args: &Decode) -> Result<(Vec<PathBuf>, String)> {
     Ok((files, words.join(" ")))
 }
 
-/// Creates the capture to write, unless it is one of those to be read.
-fn create(path: &Path, files: &[PathBuf]) -> Result<Writer> {
+/// Opens the capture to write, unless it is one of those to be read.
+fn open_target(path: &Path, files: &[PathBuf]) -> Result<Target> {
     let same = |file: &PathBuf| match (file.canonicalize(), path.canonicalize()) {
         (Ok(file), Ok(path)) => file == path && path.is_file(),
         _ => false,
@@ -90,5 +97,5 @@ fn create(path: &Path, files: &[PathBuf]) -> Result<Writer> {
         )
         .advice("write to another file"));
     }
-    Writer::create(path)
+    Target::open(path)
 }

@@ -83,7 +83,7 @@ pub(super) fn run(args: &Sniff, color: Color, console: &mut Console<'_>) -> Resu
         output_folder: folder,
         ..Sandbox::new(Command::Sniff)
     };
-    confine::enter(&args.confinement, sandbox, args.show.verbose, console)?;
+    confine::enter(&args.confinement, &sandbox, args.show.verbose, console)?;
     let mut signals = Signals::watch_live()?;
     let fate = if capture.is_some() {
         Fate::Written

@@ -61,7 +61,7 @@ impl Command {
 }
 
 /// What a command still needs when everything is open.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct Sandbox<'a> {
     /// Whose list of system calls holds.
     pub command: Command,
@@ -96,11 +96,10 @@ impl fmt::Display for Identity {
 
 /// What was entered, and what this kernel could not give.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Entered {
-    /// Whose sandbox it is.
-    pub command: Command,
-    /// We were root outside.
-    pub was_root: bool,
+    /// A missing wall is worth a word: we were root outside, hold sockets, or open files later.
+    pub is_exposed: bool,
     /// The user we became, where it is another one.
     pub user: Option<Identity>,
     /// The bounding set is empty. It stays as it is for who lacks CAP_SETPCAP, and new
@@ -141,7 +140,7 @@ impl Sandbox<'_> {
     #[cfg(target_os = "linux")]
     pub fn enter(self) -> Result<Entered> {
         privileges::must_be_alone()?;
-        let was_root = nix::unistd::geteuid().is_root();
+        let is_exposed = self.is_exposed();
         let user = identity::target(self.user)?;
         let bounding_set_cleared = privileges::clear_bounding_set()?;
         if let Some(user) = &user {
@@ -155,13 +154,17 @@ impl Sandbox<'_> {
             files::try_out(folder, user.as_ref())?;
         }
         Ok(Entered {
-            command: self.command,
-            was_root,
+            is_exposed,
             user,
             bounding_set_cleared,
             files_confined,
             calls_confined,
         })
+    }
+
+    fn is_exposed(&self) -> bool {
+        let is_root = nix::unistd::geteuid().is_root();
+        is_root || self.command.is_live() || !self.inputs.is_empty()
     }
 
     /// No other platform has a sandbox here.
@@ -175,8 +178,7 @@ impl Sandbox<'_> {
             return Err(Error::usage(doing, "there is no sandbox on this platform"));
         }
         Ok(Entered {
-            command: self.command,
-            was_root: nix::unistd::geteuid().is_root(),
+            is_exposed: self.is_exposed(),
             user: None,
             bounding_set_cleared: false,
             files_confined: false,
@@ -186,16 +188,16 @@ impl Sandbox<'_> {
 }
 
 impl Entered {
-    /// What a person should hear: the walls that this kernel lacks, where root or a socket stood
-    /// behind them or files are opened later; with `verbose` also who we are now, and what stays.
+    /// What a person should hear: the walls that this kernel lacks, where they matter; with
+    /// `verbose` also who we are now, and what stays.
     #[must_use]
     pub fn notices(&self, verbose: bool) -> Vec<String> {
         let mut notices = Vec::new();
-        if self.was_root || self.command.is_live() {
+        if self.is_exposed {
             if !self.files_confined {
                 notices.push(
                     "the sandbox lacks a wall: this kernel has no Landlock (files are guarded by \
-                     the user's rights and by the system call filter)"
+                     the user's rights only, where any may be opened at all)"
                         .to_owned(),
                 );
             }

@@ -45,8 +45,11 @@ pub(super) fn confine(sandbox: &Sandbox<'_>, user: Option<&Identity>) -> Result<
             .map_err(shut)?;
     }
     for input in sandbox.inputs {
-        // What is not there has no rule; opening it fails when its turn comes, and says why.
-        if let Ok(opened) = PathFd::new(input) {
+        // What is not there has no rule; opening it fails when its turn comes, and says why. A
+        // rule about a folder would be one about all that is in it. What has no name of its own,
+        // as the pipes of /dev/fd, can have no rule and needs none (landlock(7)).
+        let is_file = input.canonicalize().is_ok_and(|name| !name.is_dir());
+        if is_file && let Ok(opened) = PathFd::new(input) {
             rules = rules
                 .add_rule(PathBeneath::new(opened, AccessFs::ReadFile))
                 .map_err(shut)?;

@@ -39,17 +39,16 @@ pub(super) fn clear_bounding_set() -> Result<bool> {
 pub(super) fn clear_capabilities() -> Result<()> {
     // A set cannot hold what the one before it must hold: ambient needs inheritable and
     // permitted, effective needs permitted.
-    let sets = [
+    for set in [
         CapSet::Ambient,
         CapSet::Inheritable,
         CapSet::Effective,
         CapSet::Permitted,
-    ];
-    for set in sets {
+    ] {
         caps::clear(None, set).map_err(|error| failed("giving up capabilities", error))?;
     }
-    // Believed only when seen.
-    for set in sets {
+    // Believed only when seen; the kernel keeps nothing ambient that is not permitted.
+    for set in [CapSet::Inheritable, CapSet::Effective, CapSet::Permitted] {
         let left = caps::read(None, set).map_err(|error| failed("reading capabilities", error))?;
         if !left.is_empty() {
             return Err(failed(
