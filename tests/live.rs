@@ -18,8 +18,12 @@ use libtest_mimic::{Arguments, Failed, Trial};
 
 #[path = "live/filter.rs"]
 mod filter;
+#[path = "live/ring.rs"]
+mod ring;
 #[path = "live/sandbox.rs"]
 mod sandbox;
+#[path = "live/sniff.rs"]
+mod sniff;
 
 /// Set for the program inside the namespace.
 const INSIDE: &str = "DOTQUAD_LIVE_NAMESPACE";
@@ -83,7 +87,9 @@ fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let listing = arguments.list;
     let mut trials = filter::trials(powers);
+    trials.extend(ring::trials(powers));
     trials.extend(sandbox::trials());
+    trials.extend(sniff::trials(powers));
     let conclusion = libtest_mimic::run(&arguments, trials);
     if !listing {
         let ran = conclusion.num_passed + conclusion.num_failed;

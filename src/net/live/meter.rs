@@ -13,8 +13,8 @@ use nix::libc;
 use crate::net::ring::Gauge;
 use crate::net::sockopt;
 
-/// The interfaces' own counters, of the network namespace of whoever opened it.
-const COUNTERS: &str = "/proc/self/net/dev";
+/// The interfaces' own counters, in the network namespace of the thread that opens it.
+const COUNTERS: &str = "/proc/thread-self/net/dev";
 
 /// What has become of the packets so far. `matched` and `dropped_ring` are the kernel's own sums,
 /// `delivered` and `left_unread` are counted where packets are taken; when all has been read

@@ -22,6 +22,8 @@ use crate::wire::frame::LinkType;
 
 /// The name that means all interfaces.
 const ANY: &str = "any";
+/// The largest ring, in MiB. The kernel would take all the memory there is without a word.
+const LARGEST_RING: u32 = 2048;
 /// Refuses every packet.
 pub(super) const REFUSE: &[Instruction] = &[Instruction {
     code: 0x06,
@@ -54,6 +56,12 @@ pub(super) fn open(
     compile: &mut dyn FnMut(&Wanted<'_>) -> Result<Filter>,
 ) -> Result<Opened> {
     let chosen = choose(options)?;
+    if options.ring_mib > LARGEST_RING {
+        return Err(Error::usage(
+            format!("making a ring of {} MiB", options.ring_mib),
+            format!("{LARGEST_RING} MiB are the most"),
+        ));
+    }
     let mut opened = Opened {
         taps: Vec::new(),
         listening: Vec::new(),
@@ -81,7 +89,7 @@ pub(super) fn open(
         }
         let first = opened.taps.len();
         for _ in 0..options.fanout.max(1) {
-            let mut tap = one(options, chosen, &program, &mut opened.notices)?;
+            let mut tap = one(options, chosen, &program, Tap::open, &mut opened.notices)?;
             if let Some(place) = place {
                 tap.set_place(place);
             }
@@ -174,13 +182,14 @@ fn netmask(interface: &Interface) -> Option<u32> {
     )
 }
 
-/// Opens one socket in the best way there is.
-fn one(
+/// Opens one socket in the best way there is, which `open` tries.
+fn one<T>(
     options: &Options,
     chosen: &Chosen<'_>,
     program: &[Instruction],
+    mut open: impl FnMut(&Request<'_>, Backend) -> Result<T, Refused>,
     notices: &mut Vec<String>,
-) -> Result<Tap> {
+) -> Result<T> {
     let mut request = Request {
         name: chosen.name,
         number: chosen.number,
@@ -195,7 +204,7 @@ fn one(
     };
     let mut backend = options.backend;
     loop {
-        let why = match Tap::open(&request, backend) {
+        let why = match open(&request, backend) {
             Ok(tap) => return Ok(tap),
             Err(Refused::Whole(doing, why)) => return Err(failed(chosen.name, doing, &why)),
             Err(Refused::Backend(why)) => why,
@@ -287,5 +296,90 @@ pub(super) fn words(error: &io::Error) -> String {
     match text.split_once(" (os error ") {
         Some((words, _)) => words.to_lowercase(),
         None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+    use super::*;
+    use crate::error::Kind;
+
+    /// Which ways are tried, and what is told, when those in `refused` cannot be had.
+    fn tried(layer: Layer, refused: &[(Backend, i32)]) -> (Vec<(Backend, u32)>, Vec<String>, bool) {
+        let mut options = Options::new(vec!["eth0".to_owned()]);
+        options.ring_mib = 4;
+        let chosen = Chosen {
+            name: "eth0",
+            number: 2,
+            layer,
+            scope: Scope::Other,
+            netmask: None,
+        };
+        let (mut ways, mut notices) = (Vec::new(), Vec::new());
+        let open = |request: &Request<'_>, backend| {
+            ways.push((backend, request.mebibytes));
+            match refused.iter().find(|(it, _)| *it == backend) {
+                Some((_, why)) => Err(Refused::Backend(io::Error::from_raw_os_error(*why))),
+                None => Ok(()),
+            }
+        };
+        let opened = one(&options, &chosen, &[], open, &mut notices).is_ok();
+        (ways, notices, opened)
+    }
+
+    #[test]
+    fn the_next_way_is_taken_and_told() {
+        use Backend::{Pnet, Recvmmsg, Ring};
+        let ethernet = Layer::Own(LinkType::ETHERNET);
+        let (ways, notices, opened) = tried(ethernet, &[]);
+        assert_eq!((ways, notices.len(), opened), (vec![(Ring, 4)], 0, true));
+        let (ways, notices, opened) = tried(ethernet, &[(Ring, libc::EINVAL)]);
+        assert_eq!((ways, opened), (vec![(Ring, 4), (Recvmmsg, 4)], true));
+        assert_eq!(
+            notices,
+            ["eth0: no ring: invalid argument: recvmmsg instead"]
+        );
+        let (ways, notices, opened) = tried(ethernet, &[(Ring, libc::ENOMEM)]);
+        let expected = vec![(Ring, 4), (Ring, 2), (Ring, 1), (Recvmmsg, 1)];
+        assert_eq!((ways, opened), (expected, true));
+        assert_eq!(notices.len(), 3);
+        assert_eq!(
+            notices.first().unwrap(),
+            "eth0: no memory for a ring of 4 MiB: half of it instead"
+        );
+        let none = [(Ring, libc::EINVAL), (Recvmmsg, libc::EINVAL)];
+        assert!(tried(ethernet, &none).2);
+        // pnet tells too little of packets without a link header.
+        let (ways, _, opened) = tried(Layer::Cooked2, &none);
+        assert_eq!((ways.len(), opened), (2, false));
+        assert_eq!(tried(ethernet, &[none[0], none[1], (Pnet, 1)]).0.len(), 3);
+    }
+
+    #[test]
+    fn a_missing_privilege_is_named() {
+        let denied = io::Error::from_raw_os_error(libc::EPERM);
+        let error = failed("eth0", "opening a packet socket", &denied);
+        assert_eq!(error.kind(), Kind::Usage);
+        assert_eq!(
+            error.to_string(),
+            "listening on eth0: capturing packets is not permitted (sudo setcap cap_net_raw=ep \
+             $(command -v dotquad), or run it as root)"
+        );
+    }
+
+    #[test]
+    fn a_mask_is_made_of_leading_ones() {
+        let mut interface = interface::interfaces().unwrap().remove(0);
+        for (bits, mask) in [(0, 0), (8, 0xff00_0000), (24, 0xffff_ff00), (32, u32::MAX)] {
+            interface.ipv4 = vec![interface::Prefix {
+                address: std::net::Ipv4Addr::LOCALHOST,
+                bits,
+            }];
+            assert_eq!(netmask(&interface), Some(mask));
+        }
+        interface.ipv4.clear();
+        assert_eq!(netmask(&interface), None);
     }
 }

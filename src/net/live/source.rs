@@ -419,7 +419,8 @@ impl FrameSource for Live {
                     }
                     continue;
                 }
-                Due::At(at) => until = until.min(at),
+                Due::At(at) if now < patience => until = until.min(at),
+                Due::At(_) => return Ok(Some(self.telling())),
                 Due::Nothing => {
                     if let Some(closing) = self.closing {
                         if now >= closing || self.meter.adds_up() {
