@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::filter::{Expression, Filter, Fragments, Options, Target};
+use crate::filter::{Expression, Filter, Fragments, NoNames, Options, Target};
 use crate::net::live::Wanted;
 use crate::net::resolver::OnDemand;
 use crate::wire::frame::{Frame, LinkType};
@@ -30,25 +30,24 @@ pub(super) struct Selector {
     pub(super) order: Order,
     /// Filters for frames that the kernel has judged before.
     live: bool,
-    names: Arc<OnDemand>,
     compiled: Vec<(LinkType, Filter)>,
 }
 
 impl Selector {
-    /// Parses the words of a command line; none of them make no filter.
+    /// Parses the words of a command line and looks up the names in them; none of them make no
+    /// filter.
     ///
     /// # Errors
-    /// Where the words leave the language.
+    /// Where the words leave the language, or a name without an address.
     pub(super) fn parse(words: &str, deep: bool) -> Result<Option<Self>> {
         if words.trim().is_empty() {
             return Ok(None);
         }
         Ok(Some(Self {
-            expression: Arc::new(Expression::parse(words)?),
+            expression: looked_up(words)?,
             deep,
             order: if deep { Order::Kept } else { Order::Any },
             live: false,
-            names: Arc::default(),
             compiled: Vec::new(),
         }))
     }
@@ -60,11 +59,10 @@ impl Selector {
     /// As [`parse`](Self::parse).
     pub(super) fn parse_live(words: &str, deep: bool) -> Result<Self> {
         Ok(Self {
-            expression: Arc::new(Expression::parse(words)?),
+            expression: looked_up(words)?,
             deep,
             order: Order::Renumbered,
             live: true,
-            names: Arc::default(),
             compiled: Vec::new(),
         })
     }
@@ -80,7 +78,7 @@ impl Selector {
             link_type: wanted.link_type,
             snaplen: wanted.snaplen,
             netmask: wanted.netmask,
-            resolve: &*self.names,
+            resolve: &NoNames,
         };
         Ok(Filter::compile(&self.expression, &options)?)
     }
@@ -100,7 +98,7 @@ impl Selector {
     /// The filter for a link type.
     ///
     /// # Errors
-    /// A word that means nothing on this link type, or a name without an address.
+    /// A word that means nothing on this link type.
     pub(super) fn filter(&mut self, link_type: LinkType) -> Result<&Filter> {
         if !self.compiled.iter().any(|(known, _)| *known == link_type) {
             let options = Options {
@@ -109,7 +107,7 @@ impl Selector {
                 link_type,
                 snaplen: 0,
                 netmask: None,
-                resolve: &*self.names,
+                resolve: &NoNames,
             };
             let filter = Filter::compile(&self.expression, &options)?;
             self.compiled.push((link_type, filter));
@@ -149,4 +147,10 @@ impl Selector {
     ) -> Result<bool> {
         Ok(fragments.matches(self.filter(frame.link_type)?, frame))
     }
+}
+
+/// An expression in which names have become addresses.
+fn looked_up(words: &str) -> Result<Arc<Expression>> {
+    let expression = Expression::parse(words)?.resolved(&OnDemand::default())?;
+    Ok(Arc::new(expression))
 }

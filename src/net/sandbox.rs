@@ -98,7 +98,8 @@ impl fmt::Display for Identity {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Entered {
-    /// A missing wall is worth a word: we were root outside, hold sockets, or open files later.
+    /// A missing wall is worth a word: a live command that root started, or one that opens files
+    /// later, which only a wall keeps from being others.
     pub is_exposed: bool,
     /// The user we became, where it is another one.
     pub user: Option<Identity>,
@@ -164,7 +165,7 @@ impl Sandbox<'_> {
 
     fn is_exposed(&self) -> bool {
         let is_root = nix::unistd::geteuid().is_root();
-        is_root || self.command.is_live() || !self.inputs.is_empty()
+        (is_root && self.command.is_live()) || !self.inputs.is_empty()
     }
 
     /// No other platform has a sandbox here.

@@ -43,9 +43,14 @@ pub(super) fn trials() -> Vec<Trial> {
             "sandbox_lets_decode_read_a_thousand_files",
             a_thousand_files,
         ),
+        walls.trial("sandbox_lets_decode_look_up_names", names_are_known),
         as_root("sandbox_leaves_root_nothing", root_has_nothing),
         as_root("sandbox_becomes_the_user_named", becomes_user),
         as_root("sandbox_becomes_who_called_sudo", becomes_sudo_user),
+        as_root(
+            "sandbox_of_a_set_user_id_copy_is_its_starters",
+            set_user_id_copy,
+        ),
         as_root(
             "sandbox_names_user_for_a_folder_it_cannot_write",
             cannot_write,
@@ -427,6 +432,22 @@ fn fifo_in_turn() -> Result<(), Failed> {
     Ok(())
 }
 
+/// The child that looks up names was started before; it reads /etc/hosts by itself.
+fn names_are_known() -> Result<(), Failed> {
+    let hosts = fs::read_to_string("/etc/hosts")?;
+    assert!(hosts.contains("localhost"), "a host that knows itself");
+    let capture = concat!(env!("CARGO_MANIFEST_DIR"), "/captures/linux_sll2.pcap");
+    let output = dotquad().args(["decode", "--names", capture]).output()?;
+    let said = String::from_utf8(output.stdout)?;
+    assert!(said.contains("localhost > localhost"), "{said}");
+    // Those of a filter are looked up before.
+    let output = dotquad()
+        .args(["decode", "--count", capture, "host", "localhost"])
+        .output()?;
+    assert_ne!(count(output.stdout)?, 0);
+    Ok(())
+}
+
 /// More captures than descriptors: most are opened in their turn, and only they can be.
 fn a_thousand_files() -> Result<(), Failed> {
     let folder = tempfile::tempdir()?;
@@ -520,12 +541,34 @@ fn cannot_write() -> Result<(), Failed> {
     said.expect(&[("walls", "true true"), ("write within", DONE)])
 }
 
-fn setcap_copy() -> Result<(), Failed> {
-    let folder = tempfile::tempdir()?;
-    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755))?;
-    let copy = folder.path().join("dotquad");
+/// A copy of the program that any user can start.
+fn copy(folder: &Path) -> io::Result<PathBuf> {
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o755))?;
+    let copy = folder.join("dotquad");
     fs::copy(env!("CARGO_BIN_EXE_dotquad"), &copy)?;
     fs::set_permissions(&copy, fs::Permissions::from_mode(0o755))?;
+    Ok(copy)
+}
+
+fn set_user_id_copy() -> Result<(), Failed> {
+    let folder = tempfile::tempdir()?;
+    let copy = copy(folder.path())?;
+    fs::set_permissions(&copy, fs::Permissions::from_mode(0o4755))?;
+    let mut command = Command::new(&copy);
+    // Whatever the environment pretends.
+    command.uid(NOBODY).gid(NOBODY);
+    command.env("SUDO_UID", "54321").env("SUDO_GID", "0");
+    let ids = format!("{NOBODY} {NOBODY} {NOBODY} {NOBODY}");
+    let expected = [UNBOUND, ("Uid", &ids), ("Gid", &ids)];
+    all_say(
+        Waiting::start(command, &[])?,
+        &[&GIVEN_UP[..], &expected].concat(),
+    )
+}
+
+fn setcap_copy() -> Result<(), Failed> {
+    let folder = tempfile::tempdir()?;
+    let copy = copy(folder.path())?;
     let set = Command::new("setcap")
         .arg("cap_net_raw=ep")
         .arg(&copy)

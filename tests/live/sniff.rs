@@ -23,7 +23,10 @@ pub(super) fn trials(powers: Powers) -> Vec<Trial> {
     type Test = fn() -> Result<(), Failed>;
     let tests: [(&str, Test); 19] = [
         ("sniff_writes_what_it_shows", writes_what_it_shows),
-        ("sniff_of_any_writes_what_it_shows", any_writes_what_it_shows),
+        (
+            "sniff_of_any_writes_what_it_shows",
+            any_writes_what_it_shows,
+        ),
         ("sniff_shows_the_same_by_every_backend", backends),
         ("sniff_selects_as_decode_does", selects_as_decode),
         ("sniff_numbers_what_a_coarse_program_leaves", coarse_program),
@@ -44,7 +47,10 @@ pub(super) fn trials(powers: Powers) -> Vec<Trial> {
     ];
     let there = |program: &str| {
         let mut command = Command::new(program);
-        let quiet = command.arg("-V").stdout(Stdio::null()).stderr(Stdio::null());
+        let quiet = command
+            .arg("-V")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         quiet.status().is_ok_and(|status| status.success())
     };
     let all = there("ip") && there("setpriv");
@@ -204,7 +210,12 @@ impl Ended {
             "{}",
             self.err
         );
-        assert_eq!(delivered, done + self.counter("refused by the filter"), "{}", self.err);
+        assert_eq!(
+            delivered,
+            done + self.counter("refused by the filter"),
+            "{}",
+            self.err
+        );
         done
     }
 
@@ -256,20 +267,28 @@ fn same_lines(interface: &str) -> Result<(), Failed> {
     let path = folder.path().join("x.pcapng");
     let path = path.to_string_lossy();
     for format in ["line", "detail", "ndjson", "table"] {
-        let words = ["-i", interface, "-w", &path, "--print", "--format", format, "-c", "40", "udp"];
+        let words = [
+            "-i", interface, "-w", &path, "--print", "--format", format, "-c", "40", "udp",
+        ];
         let sniffer = sniff(&words)?;
         send(40)?;
         let ended = sniffer.ended()?;
         assert_eq!(ended.code, Some(0), "{}", ended.err);
         let shown = String::from_utf8_lossy(&ended.out);
         assert_eq!(shown, decode(&["--format", format, &path])?, "{format}");
-        assert!(shown.contains("lo") && shown.lines().count() >= 40, "{shown}");
+        assert!(
+            shown.contains("lo") && shown.lines().count() >= 40,
+            "{shown}"
+        );
         if format != "ndjson" {
             assert_eq!(ended.adds_up("written"), 40);
         }
         if format == "line" {
             let first = ended.lines().swap_remove(0);
-            assert!(first.starts_with("1 ") && first.contains(" lo in 127.0.0.1:"), "{first}");
+            assert!(
+                first.starts_with("1 ") && first.contains(" lo in 127.0.0.1:"),
+                "{first}"
+            );
         }
     }
     Ok(())
@@ -295,8 +314,16 @@ fn backends() -> Result<(), Failed> {
         }
         drop(socket);
         let ended = sniffer.ended()?;
-        assert_eq!((ended.code, ended.adds_up("shown")), (Some(0), 30), "{}", ended.err);
-        assert_eq!(ended.err.contains("with pnet the direction"), backend == "pnet");
+        assert_eq!(
+            (ended.code, ended.adds_up("shown")),
+            (Some(0), 30),
+            "{}",
+            ended.err
+        );
+        assert_eq!(
+            ended.err.contains("with pnet the direction"),
+            backend == "pnet"
+        );
         seen.push(plain(ended.lines()));
     }
     assert_eq!(seen[0].len(), 30);
@@ -308,8 +335,16 @@ fn backends() -> Result<(), Failed> {
 /// The kernel's filter selects the frames that the filter over the file selects.
 fn selects_as_decode() -> Result<(), Failed> {
     let folder = folder()?;
-    let (all, some) = (folder.path().join("all.pcapng"), folder.path().join("some.pcapng"));
-    for filter in ["dst port 9000", "udp[4:2] > 60 and src host 127.0.0.1", "icmp", "len > 100"] {
+    let (all, some) = (
+        folder.path().join("all.pcapng"),
+        folder.path().join("some.pcapng"),
+    );
+    for filter in [
+        "dst port 9000",
+        "udp[4:2] > 60 and src host 127.0.0.1",
+        "icmp",
+        "len > 100",
+    ] {
         let (all, some) = (all.to_string_lossy(), some.to_string_lossy());
         let whole = sniff(&["-i", "lo", "-w", &all])?;
         let part = sniff(&["-i", "lo", "-w", &some, filter])?;
@@ -323,11 +358,18 @@ fn selects_as_decode() -> Result<(), Failed> {
         }
         let layers = |text: String| -> Vec<String> {
             // All but the number and the time, which is stamped for each socket.
-            let rest = |line: &str| line.split_once("\"caplen\"").map(|(_, rest)| rest.to_owned());
+            let rest = |line: &str| {
+                line.split_once("\"caplen\"")
+                    .map(|(_, rest)| rest.to_owned())
+            };
             text.lines().filter_map(rest).collect()
         };
         let expected = layers(decode(&["--format", "ndjson", &all, filter])?);
-        assert_eq!(layers(decode(&["--format", "ndjson", &some])?), expected, "{filter}");
+        assert_eq!(
+            layers(decode(&["--format", "ndjson", &some])?),
+            expected,
+            "{filter}"
+        );
         assert!(!expected.is_empty(), "{filter}");
     }
     Ok(())
@@ -352,11 +394,19 @@ fn coarse_program() -> Result<(), Failed> {
 }
 
 fn limit() -> Result<(), Failed> {
-    for words in [&["-i", "lo", "-c", "7"][..], &["-i", "lo", "-c", "7", "--count"]] {
+    for words in [
+        &["-i", "lo", "-c", "7"][..],
+        &["-i", "lo", "-c", "7", "--count"],
+    ] {
         let sniffer = sniff(words)?;
         send(500)?;
         let ended = sniffer.ended()?;
-        assert_eq!((ended.code, ended.adds_up("shown")), (Some(0), 7), "{}", ended.err);
+        assert_eq!(
+            (ended.code, ended.adds_up("shown")),
+            (Some(0), 7),
+            "{}",
+            ended.err
+        );
     }
     Ok(())
 }
@@ -365,12 +415,27 @@ fn rotates() -> Result<(), Failed> {
     let folder = folder()?;
     let path = folder.path().join("x.pcapng");
     let path = path.to_string_lossy();
-    let words = ["-i", "lo", "-w", &path, "--rotate-packets", "10", "--files", "3", "udp"];
+    let words = [
+        "-i",
+        "lo",
+        "-w",
+        &path,
+        "--rotate-packets",
+        "10",
+        "--files",
+        "3",
+        "udp",
+    ];
     let sniffer = sniff(&words)?;
     send(55)?;
     sniffer.signal("INT")?;
     let ended = sniffer.ended()?;
-    assert_eq!((ended.code, ended.adds_up("written")), (Some(0), 55), "{}", ended.err);
+    assert_eq!(
+        (ended.code, ended.adds_up("written")),
+        (Some(0), 55),
+        "{}",
+        ended.err
+    );
     let kept = ["x-00004.pcapng", "x-00005.pcapng", "x-00006.pcapng"];
     assert_eq!(names(folder.path())?, kept);
     let mut counts = Vec::new();
@@ -387,12 +452,20 @@ fn rotates() -> Result<(), Failed> {
     send(3000)?;
     sniffer.signal("INT")?;
     let ended = sniffer.ended()?;
-    assert_eq!((ended.code, ended.adds_up("written")), (Some(0), 3000), "{}", ended.err);
+    assert_eq!(
+        (ended.code, ended.adds_up("written")),
+        (Some(0), 3000),
+        "{}",
+        ended.err
+    );
     let mut sum = 0;
     let kept = names(folder.path())?;
     assert!(kept.len() > 2, "{kept:?}");
     for name in kept {
-        assert!(name.starts_with("20") && name.ends_with(".pcap.zst"), "{name}");
+        assert!(
+            name.starts_with("20") && name.ends_with(".pcap.zst"),
+            "{name}"
+        );
         let path = folder.path().join(name);
         assert!(fs::metadata(&path)?.len() <= 2000);
         sum += count(&path)?;
@@ -403,7 +476,11 @@ fn rotates() -> Result<(), Failed> {
 
 fn signals() -> Result<(), Failed> {
     let folder = folder()?;
-    for (name, signal) in [("x.pcap", "INT"), ("x.pcapng", "TERM"), ("x.pcapng.gz", "HUP")] {
+    for (name, signal) in [
+        ("x.pcap", "INT"),
+        ("x.pcapng", "TERM"),
+        ("x.pcapng.gz", "HUP"),
+    ] {
         let path = folder.path().join(name);
         let sniffer = sniff(&["-i", "lo", "-w", &path.to_string_lossy(), "udp"])?;
         send(200)?;
@@ -411,7 +488,12 @@ fn signals() -> Result<(), Failed> {
         sniffer.signal(signal)?;
         sniffer.signal(signal)?;
         let ended = sniffer.ended()?;
-        assert_eq!((ended.code, ended.adds_up("written")), (Some(0), 200), "{}", ended.err);
+        assert_eq!(
+            (ended.code, ended.adds_up("written")),
+            (Some(0), 200),
+            "{}",
+            ended.err
+        );
         assert_eq!(count(&path)?, 200);
     }
     Ok(())
@@ -429,7 +511,12 @@ fn asked() -> Result<(), Failed> {
     sniffer.lines(5)?;
     sniffer.signal("INT")?;
     let ended = sniffer.ended()?;
-    assert_eq!((ended.code, ended.adds_up("shown")), (Some(0), 10), "{}", ended.err);
+    assert_eq!(
+        (ended.code, ended.adds_up("shown")),
+        (Some(0), 10),
+        "{}",
+        ended.err
+    );
     Ok(())
 }
 
@@ -438,7 +525,10 @@ fn as_object() -> Result<(), Failed> {
     send(3)?;
     for line in sniffer.lines(3)? {
         let frame: Value = serde_json::from_str(&line)?;
-        assert_eq!((&frame["interface"], &frame["direction"]), (&"lo".into(), &"in".into()));
+        assert_eq!(
+            (&frame["interface"], &frame["direction"]),
+            (&"lo".into(), &"in".into())
+        );
     }
     sniffer.signal("INT")?;
     let ended = sniffer.ended()?;
@@ -481,7 +571,12 @@ fn pipe() -> Result<(), Failed> {
     }
     sniffer.signal("INT")?;
     let ended = sniffer.ended()?;
-    assert_eq!((ended.code, ended.adds_up("written")), (Some(0), 5), "{}", ended.err);
+    assert_eq!(
+        (ended.code, ended.adds_up("written")),
+        (Some(0), 5),
+        "{}",
+        ended.err
+    );
     let mut rest = String::new();
     lines.read_to_string(&mut rest)?;
     assert_eq!((rest.as_str(), decoder.wait()?.code()), ("", Some(0)));
@@ -499,9 +594,21 @@ fn stand_in() -> Result<ChildStdout, Failed> {
 fn duration() -> Result<(), Failed> {
     let folder = folder()?;
     let path = folder.path().join("x.pcapng");
-    let words = ["-i", "lo", "-w", &path.to_string_lossy(), "--duration", "200ms"];
+    let words = [
+        "-i",
+        "lo",
+        "-w",
+        &path.to_string_lossy(),
+        "--duration",
+        "200ms",
+    ];
     let ended = sniff(&words)?.ended()?;
-    assert_eq!((ended.code, ended.adds_up("written")), (Some(0), 0), "{}", ended.err);
+    assert_eq!(
+        (ended.code, ended.adds_up("written")),
+        (Some(0), 0),
+        "{}",
+        ended.err
+    );
     // A capture without packets still says of what it is one.
     assert_eq!(count(&path)?, 0);
     Ok(())
@@ -514,7 +621,12 @@ fn reader_leaves() -> Result<(), Failed> {
     sniffer.out = BufReader::new(stand_in()?);
     send(1)?;
     let ended = sniffer.ended()?;
-    assert_eq!((ended.code, ended.err.lines().count()), (Some(0), 1), "{}", ended.err);
+    assert_eq!(
+        (ended.code, ended.err.lines().count()),
+        (Some(0), 1),
+        "{}",
+        ended.err
+    );
     Ok(())
 }
 
@@ -574,7 +686,15 @@ fn folder_gone() -> Result<(), Failed> {
         let ended = sniffer.ended()?;
         assert_eq!(ended.code, Some(2), "{}", ended.err);
         ended.adds_up("written");
-        assert!(ended.err.lines().last().is_some_and(|it| it.contains("x.pcapng") || it.contains("x-00001")), "{}", ended.err);
+        assert!(
+            ended
+                .err
+                .lines()
+                .last()
+                .is_some_and(|it| it.contains("x.pcapng") || it.contains("x-00001")),
+            "{}",
+            ended.err
+        );
     }
     Ok(())
 }
@@ -593,7 +713,12 @@ fn down() -> Result<(), Failed> {
     ip("neighbour add 10.7.0.2 lladdr 02:00:00:00:00:02 dev left nud permanent")?;
     let mut sniffer = sniff(&["-i", "right", "udp"])?;
     send_to(("10.7.0.2", PORT), 1)?;
-    assert!(sniffer.lines(1)?.swap_remove(0).contains(" right in 10.7.0.1:"));
+    assert!(
+        sniffer
+            .lines(1)?
+            .swap_remove(0)
+            .contains(" right in 10.7.0.1:")
+    );
     ip("link set dev right down")?;
     sniffer.says("down")?;
     ip("link set dev right up")?;
@@ -602,7 +727,12 @@ fn down() -> Result<(), Failed> {
     assert!(sniffer.lines(1)?.swap_remove(0).starts_with("2 "));
     sniffer.signal("INT")?;
     let ended = sniffer.ended()?;
-    assert_eq!((ended.code, ended.adds_up("shown")), (Some(0), 2), "{}", ended.err);
+    assert_eq!(
+        (ended.code, ended.adds_up("shown")),
+        (Some(0), 2),
+        "{}",
+        ended.err
+    );
     Ok(())
 }
 
@@ -618,10 +748,18 @@ fn removed() -> Result<(), Failed> {
     send_to(("10.8.0.2", PORT), 20)?;
     ip("link delete gone")?;
     let ended = sniffer.ended()?;
-    assert_eq!((ended.code, ended.adds_up("written")), (Some(2), 20), "{}", ended.err);
+    assert_eq!(
+        (ended.code, ended.adds_up("written")),
+        (Some(2), 20),
+        "{}",
+        ended.err
+    );
     assert_eq!(count(&path)?, 20);
     let last = ended.err.lines().last().unwrap_or_default();
-    assert!(last.starts_with("dotquad: ") && last.contains("gone"), "{last}");
+    assert!(
+        last.starts_with("dotquad: ") && last.contains("gone"),
+        "{last}"
+    );
     Ok(())
 }
 
@@ -635,14 +773,26 @@ fn refuses() -> Result<(), Failed> {
         (&["-i", "any", "-i", "lo"], "any"),
         (&["-i", "lo", "port"], "port"),
         (&["-i", "lo", "-w", "-", "--rotate-packets", "1"], "rotated"),
-        (&["-i", "lo", "-w", &path, "--rotate-packets", "1"], "rotated"),
+        (
+            &["-i", "lo", "-w", &path, "--rotate-packets", "1"],
+            "rotated",
+        ),
         (&["-i", "lo", "-w", "/nowhere/x"], "/nowhere/x"),
-        (&["-i", "lo", "-w", "/nowhere/x", "--rotate-packets", "1"], "/nowhere"),
+        (
+            &["-i", "lo", "-w", "/nowhere/x", "--rotate-packets", "1"],
+            "/nowhere",
+        ),
         (&["-i", "lo", "-w", "x", "--files", "3"], "--rotate-size"),
-        (&["-i", "lo", "-w", "x-%!", "--rotate-packets", "1"], "strftime"),
+        (
+            &["-i", "lo", "-w", "x-%!", "--rotate-packets", "1"],
+            "strftime",
+        ),
         (&["-i", "lo", "--rotate-size", "5"], "-w"),
         (&["-i", "lo", "-c", "0"], "-c"),
-        (&["-i", "lo", "-w", "x", "--rotate-size", "many"], "--rotate-size"),
+        (
+            &["-i", "lo", "-w", "x", "--rotate-size", "many"],
+            "--rotate-size",
+        ),
         (&["-i", "lo", "--duration", "-1"], "--duration"),
         (&["-i", "lo", "--promiscuous", "-p"], "--promiscuous"),
     ] {
@@ -659,11 +809,18 @@ fn refuses() -> Result<(), Failed> {
 
 fn no_capability() -> Result<(), Failed> {
     let mut command = Command::new("setpriv");
-    command.args(["--bounding-set=-net_raw", "--inh-caps=-net_raw", "--ambient-caps=-net_raw"]);
+    command.args([
+        "--bounding-set=-net_raw",
+        "--inh-caps=-net_raw",
+        "--ambient-caps=-net_raw",
+    ]);
     let output = command.args([dotquad(), "sniff", "-i", "lo"]).output()?;
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert_eq!(said.lines().count(), 1, "{said}");
-    assert!(said.contains("CAP_NET_RAW") && said.contains("setcap"), "{said}");
+    assert!(
+        said.contains("CAP_NET_RAW") && said.contains("setcap"),
+        "{said}"
+    );
     Ok(())
 }
