@@ -3,11 +3,20 @@
 //! The only room that reads a clock or opens a socket. It must not know what is printed, nor
 //! what was typed. Linux is the platform; elsewhere on Unix the portable half remains.
 
+#[cfg(target_os = "linux")]
+mod ancillary;
+#[cfg(target_os = "linux")]
+mod batch;
+pub mod clock;
 mod databases;
 pub mod interface;
 #[cfg(target_os = "linux")]
+pub mod live;
+#[cfg(target_os = "linux")]
 mod netlink;
 pub mod resolver;
+#[cfg(target_os = "linux")]
+mod ring;
 pub mod sandbox;
 pub mod signals;
 #[cfg(target_os = "linux")]
