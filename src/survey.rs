@@ -2,3 +2,4 @@
 //! no I/O, no clock.
 
 pub mod fragments;
+pub mod stats;

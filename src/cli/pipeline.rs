@@ -1,7 +1,7 @@
-//! From a source of batches to one ordered stream of rendered pieces, on all cores.
+//! From a source of batches to one ordered stream of pieces made of them, on all cores.
 //!
 //! Whichever worker is free reads the next batch itself, so that its bytes are in the cache of
-//! the core that renders them, and notes that the next turn is its own; it renders with no memory
+//! the core that works on them, and notes that the next turn is its own; it works with no memory
 //! of other frames. Whoever holds the [`Pieces`] collects in the order of the turns. Only reading
 //! is done one at a time, nothing is put back in order, and the channels' capacity bounds memory.
 
@@ -10,12 +10,12 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use super::render::{Piece, Renderer, Storage};
+use super::render::{Piece, Renderer};
 use super::selector::{Order, Selector};
 use crate::capture::{Batch, FrameSource};
 use crate::error::{Error, Result};
 use crate::filter::Fragments;
-use crate::wire::frame::Time;
+use crate::wire::frame::{Frame, Time};
 
 /// How many pieces a worker may be ahead of whoever collects them.
 const AHEAD: usize = 2;
@@ -27,6 +27,42 @@ pub(super) trait Source: FrameSource + Send {
         None
     }
 }
+
+/// What workers do with a batch; each has its own.
+pub(super) trait Work: Sized + Send + 'static {
+    /// What becomes of a batch.
+    type Piece: Part;
+
+    /// The same, for the worker of this number.
+    fn for_worker(&self, worker: usize) -> Self;
+
+    /// The filter that frames have to pass.
+    fn selector(&self) -> Option<&Selector>;
+
+    /// Makes pieces of a batch and sends them; false when nobody takes them any more.
+    fn batch(
+        &mut self,
+        dealt: &Dealt,
+        storage: &mut dyn FnMut() -> Option<Storage<Self>>,
+        send: &mut dyn FnMut(Made<Self::Piece>) -> bool,
+    ) -> bool;
+}
+
+/// What is made of a batch, or of a part of it.
+pub(super) trait Part: Send {
+    /// What it leaves behind for the next one.
+    type Storage: Send;
+
+    /// The batch ends here.
+    fn is_last(&self) -> bool;
+
+    /// The number of the worker that made it.
+    fn worker(&self) -> usize;
+
+    fn into_storage(self) -> Self::Storage;
+}
+
+type Storage<W> = <<W as Work>::Piece as Part>::Storage;
 
 /// What the reader deals out.
 pub(super) struct Dealt {
@@ -41,17 +77,38 @@ pub(super) struct Dealt {
     pub(super) numbered: Option<u64>,
 }
 
+impl Dealt {
+    /// Whether the filter lets the frame of this place through; one that needs the frames before
+    /// it has been asked by the reader.
+    ///
+    /// # Errors
+    /// A word of the filter means nothing on this link type.
+    #[inline]
+    pub(super) fn selects(
+        &self,
+        selector: Option<&mut Selector>,
+        frame: &Frame<'_>,
+        index: u32,
+    ) -> Result<bool> {
+        match (&self.selected, selector) {
+            (Some(selected), _) => Ok(selected.binary_search(&index).is_ok()),
+            (None, Some(selector)) => selector.matches(frame),
+            (None, None) => Ok(true),
+        }
+    }
+}
+
 /// What a worker hands back: a piece, the last one of its batch being marked; or what went
 /// wrong at this place of the input.
-pub(super) enum Made {
-    Piece(Piece),
+pub(super) enum Made<P = Piece> {
+    Piece(P),
     Failed(Error),
 }
 
-/// Rendered pieces, in the order of the input.
-pub(super) struct Pieces {
-    workers: Vec<Receiver<Made>>,
-    recycle: Vec<SyncSender<Storage>>,
+/// Pieces, in the order of the input.
+pub(super) struct Pieces<W: Work = Renderer> {
+    workers: Vec<Receiver<Made<W::Piece>>>,
+    recycle: Vec<SyncSender<Storage<W>>>,
     /// Which worker has the batch that comes next.
     turns: Receiver<usize>,
     /// The worker whose batch is being collected.
@@ -59,24 +116,20 @@ pub(super) struct Pieces {
 }
 
 /// What came of asking for the next piece.
-pub(super) enum Next {
-    Made(Made),
+pub(super) enum Next<P = Piece> {
+    Made(Made<P>),
     /// Nothing is ready yet.
     Waiting,
     /// All is done.
     End,
 }
 
-impl Pieces {
-    /// Starts reading `source` and rendering with `workers` copies of `renderer`.
+impl<W: Work> Pieces<W> {
+    /// Starts reading `source` and working with `workers` copies of `work`.
     ///
     /// # Errors
     /// When a thread cannot be started.
-    pub(super) fn start(
-        source: impl Source + 'static,
-        workers: usize,
-        renderer: &Renderer,
-    ) -> Result<Self> {
+    pub(super) fn start(source: impl Source + 'static, workers: usize, work: &W) -> Result<Self> {
         let (dealt, turns) = channel();
         let mut pieces = Self {
             workers: Vec::new(),
@@ -88,9 +141,9 @@ impl Pieces {
             source: Box::new(source),
             turns: dealt,
             origin: None,
-            selector: renderer
-                .selector
-                .clone()
+            selector: work
+                .selector()
+                .cloned()
                 .filter(|selector| selector.order != Order::Any),
             selected: 0,
             fragments: Fragments::new(),
@@ -100,8 +153,8 @@ impl Pieces {
             let dealer = Arc::clone(&dealer);
             let (done, output) = sync_channel(AHEAD);
             let (recycle, used) = sync_channel(AHEAD + 1);
-            let renderer = renderer.for_worker(worker);
-            spawn(move || work_through(&dealer, worker, &done, &used, renderer))?;
+            let work = work.for_worker(worker);
+            spawn(move || work_through(&dealer, worker, &done, &used, work))?;
             pieces.workers.push(output);
             pieces.recycle.push(recycle);
         }
@@ -109,7 +162,7 @@ impl Pieces {
     }
 
     /// The next piece if it is ready, waiting for it no longer than `patience`.
-    pub(super) fn next(&mut self, patience: Duration) -> Next {
+    pub(super) fn next(&mut self, patience: Duration) -> Next<W::Piece> {
         let turn = match self.turn {
             Some(turn) => Ok(turn),
             None => self.turns.recv_timeout(patience),
@@ -124,7 +177,7 @@ impl Pieces {
         match made {
             Ok(made) => {
                 if matches!(&made, Made::Failed(_))
-                    || matches!(&made, Made::Piece(piece) if piece.last)
+                    || matches!(&made, Made::Piece(piece) if piece.is_last())
                 {
                     self.turn = None;
                 }
@@ -136,8 +189,8 @@ impl Pieces {
     }
 
     /// Gives a piece's storage back to the worker that made it.
-    pub(super) fn recycle(&self, piece: Piece) {
-        if let Some(recycle) = self.recycle.get(piece.worker) {
+    pub(super) fn recycle(&self, piece: W::Piece) {
+        if let Some(recycle) = self.recycle.get(piece.worker()) {
             // A worker with storage to spare lets this one go.
             let _ = recycle.try_send(piece.into_storage());
         }
@@ -220,19 +273,19 @@ impl Dealer {
     }
 }
 
-/// One worker: renders what it is dealt until there is no more, or nobody listens.
-fn work_through(
+/// One worker: works on what it is dealt until there is no more, or nobody listens.
+fn work_through<W: Work>(
     dealer: &Mutex<Dealer>,
     worker: usize,
-    done: &SyncSender<Made>,
-    used: &Receiver<Storage>,
-    mut renderer: Renderer,
+    done: &SyncSender<Made<W::Piece>>,
+    used: &Receiver<Storage<W>>,
+    mut work: W,
 ) {
-    // Unlocked again before the batch is rendered; a lock is poisoned when another worker died.
+    // Unlocked again before the batch is worked on; a lock is poisoned when another worker died.
     let next = || dealer.lock().ok()?.deal(worker);
     while let Some(dealt) = next() {
         let listening = match dealt {
-            Ok(dealt) => renderer.batch(&dealt, &mut || used.try_recv().ok(), &mut |made| {
+            Ok(dealt) => work.batch(&dealt, &mut || used.try_recv().ok(), &mut |made| {
                 done.send(made).is_ok()
             }),
             Err(error) => done.send(Made::Failed(error)).is_ok(),

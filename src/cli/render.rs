@@ -10,13 +10,12 @@ use super::csv::Csv;
 use super::hexdump::{self, Dump};
 use super::line::Line;
 use super::paint::Paint;
-use super::pipeline::{Dealt, Made};
+use super::pipeline::{Dealt, Made, Part, Work};
 use super::selector::Selector;
 use super::shot::Shot;
 use super::text::Text;
 use super::{detail, diagram, ndjson};
 use crate::capture::Batch;
-use crate::error::Result;
 use crate::wire::anomaly::Anomaly;
 use crate::wire::frame::{Frame, Time};
 use crate::wire::packet::{Judge, Packet, dissect};
@@ -98,8 +97,20 @@ impl Piece {
         }
         Some(frame)
     }
+}
 
-    pub(super) fn into_storage(self) -> Storage {
+impl Part for Piece {
+    type Storage = Storage;
+
+    fn is_last(&self) -> bool {
+        self.last
+    }
+
+    fn worker(&self) -> usize {
+        self.worker
+    }
+
+    fn into_storage(self) -> Storage {
         (self.text, self.shown)
     }
 }
@@ -118,94 +129,6 @@ impl Renderer {
             selector,
             packet: Packet::new(),
             worker: 0,
-        }
-    }
-
-    /// The same, for the worker of this number.
-    pub(super) fn for_worker(&self, worker: usize) -> Self {
-        Self {
-            worker,
-            ..self.clone()
-        }
-    }
-
-    /// Renders a batch and sends its pieces; false when nobody takes them any more.
-    pub(super) fn batch(
-        &mut self,
-        dealt: &Dealt,
-        storage: &mut dyn FnMut() -> Option<Storage>,
-        send: &mut dyn FnMut(Made) -> bool,
-    ) -> bool {
-        if let Output::Line(line) = &mut self.output {
-            line.start_at(dealt.origin);
-        }
-        let mut piece = self.piece(dealt, dealt.numbered, storage);
-        if matches!(self.output, Output::Count | Output::Capture) && self.selector.is_none() {
-            piece.matched = dealt.batch.len() as u64;
-            piece.whole = true;
-            return send(Made::Piece(piece));
-        }
-        for (index, frame) in (0..).zip(dealt.batch.frames()) {
-            match self.selects(&frame, index, dealt) {
-                Ok(true) => piece.matched += 1,
-                Ok(false) => {
-                    piece.refused += 1;
-                    continue;
-                }
-                Err(error) => return send(Made::Failed(error)),
-            }
-            let mut frame = frame;
-            if let Some(first) = piece.numbered {
-                frame.number = first.saturating_add(piece.shown.len() as u64);
-            }
-            let mut shown = Shown {
-                index,
-                end: 0,
-                gap: 0,
-                late: false,
-            };
-            if !matches!(self.output, Output::Capture | Output::Count) {
-                dissect(&frame, self.judge, &mut self.packet);
-                if self.judge.anomalies && self.packet.fragment().is_some() {
-                    shown.late = true;
-                    piece.late = true;
-                } else {
-                    let gap = self.render(
-                        &frame,
-                        &dealt.batch,
-                        dealt.file.as_deref(),
-                        &[],
-                        &mut piece.text,
-                    );
-                    shown.gap = u32::try_from(gap).unwrap_or(u32::MAX);
-                }
-                shown.end = u32::try_from(piece.text.len()).unwrap_or(u32::MAX);
-            }
-            piece.shown.push(shown);
-            if piece.text.len() > PIECE {
-                piece.last = false;
-                let next = piece
-                    .numbered
-                    .map(|first| first.saturating_add(piece.shown.len() as u64));
-                if !send(Made::Piece(std::mem::replace(
-                    &mut piece,
-                    self.piece(dealt, next, storage),
-                ))) {
-                    return false;
-                }
-            }
-        }
-        send(Made::Piece(piece))
-    }
-
-    /// Whether the filter lets a frame through; one that needs the frames before it has been
-    /// asked by the reader.
-    #[inline]
-    fn selects(&mut self, frame: &Frame<'_>, index: u32, dealt: &Dealt) -> Result<bool> {
-        match (&dealt.selected, &mut self.selector) {
-            (Some(selected), _) => Ok(selected.binary_search(&index).is_ok()),
-            (None, Some(selector)) => selector.matches(frame),
-            (None, None) => Ok(true),
         }
     }
 
@@ -287,6 +210,89 @@ impl Renderer {
             involved.push((anomaly, frames));
         }
         self.render(frame, &piece.batch, piece.file.as_deref(), &involved, out)
+    }
+}
+
+impl Work for Renderer {
+    type Piece = Piece;
+
+    fn for_worker(&self, worker: usize) -> Self {
+        Self {
+            worker,
+            ..self.clone()
+        }
+    }
+
+    fn selector(&self) -> Option<&Selector> {
+        self.selector.as_ref()
+    }
+
+    fn batch(
+        &mut self,
+        dealt: &Dealt,
+        storage: &mut dyn FnMut() -> Option<Storage>,
+        send: &mut dyn FnMut(Made) -> bool,
+    ) -> bool {
+        if let Output::Line(line) = &mut self.output {
+            line.start_at(dealt.origin);
+        }
+        let mut piece = self.piece(dealt, dealt.numbered, storage);
+        if matches!(self.output, Output::Count | Output::Capture) && self.selector.is_none() {
+            piece.matched = dealt.batch.len() as u64;
+            piece.whole = true;
+            return send(Made::Piece(piece));
+        }
+        for (index, frame) in (0..).zip(dealt.batch.frames()) {
+            match dealt.selects(self.selector.as_mut(), &frame, index) {
+                Ok(true) => piece.matched += 1,
+                Ok(false) => {
+                    piece.refused += 1;
+                    continue;
+                }
+                Err(error) => return send(Made::Failed(error)),
+            }
+            let mut frame = frame;
+            if let Some(first) = piece.numbered {
+                frame.number = first.saturating_add(piece.shown.len() as u64);
+            }
+            let mut shown = Shown {
+                index,
+                end: 0,
+                gap: 0,
+                late: false,
+            };
+            if !matches!(self.output, Output::Capture | Output::Count) {
+                dissect(&frame, self.judge, &mut self.packet);
+                if self.judge.anomalies && self.packet.fragment().is_some() {
+                    shown.late = true;
+                    piece.late = true;
+                } else {
+                    let gap = self.render(
+                        &frame,
+                        &dealt.batch,
+                        dealt.file.as_deref(),
+                        &[],
+                        &mut piece.text,
+                    );
+                    shown.gap = u32::try_from(gap).unwrap_or(u32::MAX);
+                }
+                shown.end = u32::try_from(piece.text.len()).unwrap_or(u32::MAX);
+            }
+            piece.shown.push(shown);
+            if piece.text.len() > PIECE {
+                piece.last = false;
+                let next = piece
+                    .numbered
+                    .map(|first| first.saturating_add(piece.shown.len() as u64));
+                if !send(Made::Piece(std::mem::replace(
+                    &mut piece,
+                    self.piece(dealt, next, storage),
+                ))) {
+                    return false;
+                }
+            }
+        }
+        send(Made::Piece(piece))
     }
 }
 

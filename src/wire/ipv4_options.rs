@@ -45,8 +45,9 @@ const PACKET_STATE: u8 = 151;
 const UPSTREAM_MULTICAST: u8 = 152;
 const FLOW_CONTROL: u8 = 205;
 
-/// The registered name of an option type (IANA ip-parameters).
-const fn name(kind: u8) -> Option<&'static str> {
+/// The registered name of an IPv4 option type (IANA ip-parameters).
+#[must_use]
+pub const fn name(kind: u8) -> Option<&'static str> {
     Some(match kind {
         END_OF_LIST => "End of options list",
         NO_OPERATION => "No operation",
@@ -228,6 +229,11 @@ fn length_fits(entry: &Entry<'_>) -> bool {
         DIRECTED_BROADCAST => len % 4 == 2,
         _ => true,
     }
+}
+
+/// The types of the options in these bytes behind the fixed header, in order.
+pub fn kinds(options: &[u8]) -> impl Iterator<Item = u8> {
+    Entries::new(options).map(|entry| entry.kind)
 }
 
 /// The last address of a source route that is not yet used up.

@@ -6,6 +6,7 @@ mod addresses;
 mod protocols;
 mod services;
 
+pub use super::ipv4_options::{kinds as ipv4_option_kinds, name as ipv4_option};
 pub use addresses::{AddressKind, address_kind};
 pub use protocols::{ProtocolName, protocol};
 pub use services::{PORT_VXLAN, Service, Transport, service};

@@ -1,0 +1,111 @@
+//! A table of records by a 64-bit key that whoever chooses the keys cannot make slow.
+//!
+//! Records lie one behind the other and the slots that find them hold nothing but their places:
+//! at most eight bytes a record, and one cache line of its own for a record of 64. Keys are hashed
+//! with a seed that nobody outside knows.
+
+/// What is kept in a table.
+pub(super) trait Record {
+    /// What tells records apart.
+    fn key(&self) -> u64;
+}
+
+/// Records by their keys.
+#[derive(Debug)]
+pub(super) struct Table<R> {
+    seed: [u64; 2],
+    records: Vec<R>,
+    /// Place of a record and one, or 0; twice as many as records at least, and a power of two.
+    slots: Vec<u32>,
+}
+
+/// The slots to begin with.
+const FEWEST: usize = 64;
+
+impl<R: Record> Table<R> {
+    pub(super) fn new(seed: [u64; 2]) -> Self {
+        Self {
+            seed,
+            records: Vec::new(),
+            slots: vec![0; FEWEST],
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    pub(super) fn into_records(self) -> Vec<R> {
+        self.records
+    }
+
+    pub(super) fn records(&self) -> &[R] {
+        &self.records
+    }
+
+    /// The record of this key, if there is one.
+    #[inline]
+    pub(super) fn get(&mut self, key: u64) -> Option<&mut R> {
+        let slot = self.slot(key);
+        let place = self.slots.get(slot).copied().unwrap_or(0).checked_sub(1)?;
+        self.records.get_mut(place as usize)
+    }
+
+    /// Adds a record whose key is not there yet.
+    pub(super) fn insert(&mut self, record: R) {
+        if (self.records.len() + 1) * 2 > self.slots.len() {
+            self.spread(self.slots.len() * 2);
+        }
+        let slot = self.slot(record.key());
+        self.records.push(record);
+        if let Some(slot) = self.slots.get_mut(slot) {
+            // Whoever fills a table stops far below 2^32 records.
+            *slot = u32::try_from(self.records.len()).unwrap_or(0);
+        }
+    }
+
+    /// Takes out the records that `goes` picks, the others keeping their order.
+    pub(super) fn take_out(&mut self, goes: impl FnMut(&mut R) -> bool) -> Vec<R> {
+        let gone = self.records.extract_if(.., goes).collect();
+        self.spread(self.slots.len());
+        gone
+    }
+
+    /// Where the record of this key is noted, or would be.
+    #[inline]
+    fn slot(&self, key: u64) -> usize {
+        let mask = self.slots.len().wrapping_sub(1);
+        // Both halves of a product of unknown factors: no bit of the key is without effect.
+        let product = u128::from(key ^ self.seed[0]) * u128::from(self.seed[1] | 1);
+        #[expect(clippy::cast_possible_truncation, reason = "the two halves")]
+        let mixed = (product as u64) ^ ((product >> 64) as u64);
+        #[expect(clippy::cast_possible_truncation, reason = "masked")]
+        let mut slot = mixed as usize & mask;
+        loop {
+            let place = self.slots.get(slot).copied().unwrap_or(0);
+            let Some(place) = place.checked_sub(1) else {
+                return slot;
+            };
+            let found = self.records.get(place as usize);
+            if found.is_none_or(|record| record.key() == key) {
+                return slot;
+            }
+            slot = (slot + 1) & mask;
+        }
+    }
+
+    /// Notes all records anew in so many slots.
+    fn spread(&mut self, slots: usize) {
+        self.slots.clear();
+        self.slots.resize(slots, 0);
+        for place in 0..self.records.len() {
+            let Some(key) = self.records.get(place).map(Record::key) else {
+                continue;
+            };
+            let slot = self.slot(key);
+            if let Some(slot) = self.slots.get_mut(slot) {
+                *slot = u32::try_from(place + 1).unwrap_or(0);
+            }
+        }
+    }
+}
