@@ -10,6 +10,7 @@ mod batch;
 mod byte_order;
 mod compression;
 mod lengths;
+mod lost;
 mod pcap;
 mod pcapng;
 mod reader;
@@ -22,6 +23,7 @@ mod tests;
 
 pub use batch::{Batch, Interface, Resolution};
 pub use compression::Compression;
+pub use lost::Lost;
 pub use reader::{Input, Reader, open};
 pub use record::{Lease, Places};
 pub use writer::{Format, Statistics, Target, Writer, Written};

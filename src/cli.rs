@@ -6,6 +6,7 @@
 use std::fmt::Display;
 use std::io::Write;
 
+mod anomalies;
 pub mod args;
 mod captures;
 mod confine;
@@ -32,6 +33,7 @@ mod selector;
 mod shot;
 mod sniff;
 mod stage;
+mod stats;
 mod table;
 mod tally;
 mod text;
@@ -73,6 +75,8 @@ pub fn run(cli: &args::Cli, console: &mut Console<'_>) -> Result<Outcome> {
     match &cli.command {
         args::Command::Decode(decode) => decode::run(decode, cli.color, console),
         args::Command::Sniff(sniff) => sniff::run(sniff, cli.color, console),
+        args::Command::Stats(stats) => stats::run(stats, cli.color, console),
+        args::Command::Anomalies(anomalies) => anomalies::run(anomalies, cli.color, console),
         args::Command::Filter(filter) => filter::run(filter, console),
         args::Command::Interfaces { format } => {
             interfaces::run(*format, console.out).map(|()| Outcome::Done)

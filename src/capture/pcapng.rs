@@ -1,22 +1,25 @@
 //! The pcapng format: the walk over its blocks, section by section.
 //!
 //! Frames come from enhanced, simple and obsolete packet blocks; interface descriptions are
-//! kept; every other block is stepped over and never numbered
-//! (<https://www.ietf.org/archive/id/draft-ietf-opsawg-pcapng-02.html>). Packet blocks are read
-//! in place here; interface descriptions, which are rare and mostly options, by `pcap-parser`.
+//! kept, and so is what interface statistics say was lost; every other block is stepped over and
+//! never numbered (<https://www.ietf.org/archive/id/draft-ietf-opsawg-pcapng-02.html>).
+//! Packet blocks are read in place here; interface descriptions, which are rare and mostly
+//! options, by `pcap-parser`.
 //! Knows nothing of where the bytes come from.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use pcap_parser::pcapng::{
     InterfaceDescriptionBlock, OptionCode, PcapNGOption, parse_interfacedescriptionblock_be,
     parse_interfacedescriptionblock_le,
 };
-use pcap_parser::{BOM_MAGIC, EPB_MAGIC, IDB_MAGIC, SHB_MAGIC, SPB_MAGIC};
+use pcap_parser::{BOM_MAGIC, EPB_MAGIC, IDB_MAGIC, ISB_MAGIC, SHB_MAGIC, SPB_MAGIC};
 
 use super::batch::{Batch, Chunk, Interface, Resolution};
 use super::byte_order::Order;
 use super::lengths::{MAX_TRANSFER, Oddities, max_captured};
+use super::lost::Lost;
 use super::reader::{Damage, Walked};
 use super::record::Record;
 use crate::wire::frame::{Direction, LinkType, Offload};
@@ -58,6 +61,10 @@ pub(super) mod flag {
 pub(super) const OPT_COMMENT: u16 = 1;
 pub(super) const OPT_EPB_FLAGS: u16 = 2;
 
+/// Option codes of interface statistics blocks.
+const OPT_ISB_IFDROP: u16 = 5;
+const OPT_ISB_OSDROP: u16 = 7;
+
 /// Where a walk stands: the section it is in.
 #[derive(Debug, Clone)]
 pub(super) struct Pcapng {
@@ -71,6 +78,10 @@ pub(super) struct Pcapng {
     /// Where sections end within the chunk being walked: records so far, and their interfaces.
     ended: Vec<(usize, Arc<Vec<Interface>>)>,
     oddities: Oddities,
+    /// What each interface of this section says it lost, the latest word of each.
+    lost: BTreeMap<u32, Lost>,
+    /// What the sections before said.
+    lost_before: Lost,
 }
 
 impl Pcapng {
@@ -83,6 +94,8 @@ impl Pcapng {
             max_block: MAX_BLOCK,
             ended: Vec::new(),
             oddities: Oddities::default(),
+            lost: BTreeMap::new(),
+            lost_before: Lost::default(),
         }
     }
 
@@ -163,6 +176,10 @@ impl Pcapng {
                 SPB_MAGIC => self.simple(body, at, chunk),
                 PB_MAGIC => self.packet(Packet::obsolete(order, body), at, chunk),
                 IDB_MAGIC => self.interface(block),
+                ISB_MAGIC => {
+                    self.statistics(body);
+                    Ok(())
+                }
                 SHB_MAGIC => self.section(order, body, chunk.records.len()),
                 _ => Ok(()),
             }
@@ -203,6 +220,8 @@ impl Pcapng {
             ));
         }
         self.order = order;
+        self.lost_before = self.lost();
+        self.lost.clear();
         let ended = std::mem::take(&mut self.interfaces);
         if records > self.ended.last().map_or(0, |(records, _)| *records) {
             self.ended.push((records, ended));
@@ -346,6 +365,34 @@ impl Pcapng {
         let record = Record::new(at + 12, captured, wire_len, interface.link_type).interface(0);
         chunk.push(record, Vec::new());
         Ok(())
+    }
+
+    /// What an interface statistics block says was lost. What else is odd about such a block costs
+    /// nothing: no frame depends on it.
+    fn statistics(&mut self, body: &[u8]) {
+        let Some([interface, _, _]) = self.order.u32s(body) else {
+            return;
+        };
+        if interface as usize >= self.interfaces.len() {
+            return;
+        }
+        let mut lost = Lost::default();
+        for (code, value) in options(self.order, body.get(12..).unwrap_or_default()) {
+            let count = value.and_then(|value| <[u8; 8]>::try_from(value).ok());
+            let count = count.map(|bytes| self.order.i64(bytes).cast_unsigned());
+            match code {
+                OPT_ISB_IFDROP => lost.by_interface = count,
+                OPT_ISB_OSDROP => lost.by_system = count,
+                _ => {}
+            }
+        }
+        self.lost.insert(interface, lost);
+    }
+
+    /// What all sections so far say was lost.
+    pub(super) fn lost(&self) -> Lost {
+        let here = self.lost.values();
+        here.fold(self.lost_before, |sum, lost| sum.and(*lost))
     }
 
     fn unknown_interface(&self, index: u32) -> String {

@@ -12,8 +12,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::FrameSource;
-use super::batch::{Batch, Chunk, Interface, Pool};
+use super::batch::{Batch, Chunk, Interface, Pool, Resolution};
 use super::compression::{Compression, Unpacked};
+use super::lost::Lost;
 use super::pcap::{self, Pcap};
 use super::pcapng::{self, Pcapng};
 use crate::error::{self, Error, Result};
@@ -224,6 +225,30 @@ impl Reader {
     #[must_use]
     pub fn compression(&self) -> Compression {
         self.compression
+    }
+
+    /// How the capture is written.
+    #[must_use]
+    pub fn format(&self) -> super::Format {
+        match &self.format {
+            Format::Pcapng(_) => super::Format::Pcapng,
+            Format::Pcap(_, interfaces) => match interfaces.first() {
+                Some(interface) if interface.resolution == Resolution::NANO => {
+                    super::Format::PcapNano
+                }
+                _ => super::Format::PcapMicro,
+            },
+        }
+    }
+
+    /// What the capture has said so far of frames that never reached it. Classic pcap says
+    /// nothing.
+    #[must_use]
+    pub fn lost(&self) -> Lost {
+        match &self.format {
+            Format::Pcap(..) => Lost::default(),
+            Format::Pcapng(pcapng) => pcapng.lost(),
+        }
     }
 
     /// The interfaces described so far. Classic pcap has its one from the start.

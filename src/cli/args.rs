@@ -4,6 +4,7 @@
 
 mod show;
 mod sniff;
+mod stats;
 
 use std::path::PathBuf;
 
@@ -11,6 +12,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use show::Show;
 pub use sniff::{Backend, Sniff, Timestamps, Way};
+pub use stats::{Anomalies, By, CatalogueFormat, Format as StatsFormat, Stats, Table};
 
 use super::interfaces;
 
@@ -50,6 +52,10 @@ pub enum Command {
     Decode(Box<Decode>),
     /// Show packets as they come, or write them to a capture
     Sniff(Box<Sniff>),
+    /// Show what a saved capture holds as a whole
+    Stats(Box<Stats>),
+    /// Show the catalogue of anomalies
+    Anomalies(Anomalies),
     /// Show the program that a filter becomes
     Filter(FilterArgs),
     /// List the network interfaces
@@ -145,6 +151,9 @@ pub struct Decode {
     /// How frames are shown
     #[command(flatten)]
     pub show: Show,
+    /// Only frames with an anomaly
+    #[arg(long, conflicts_with = "no_anomalies")]
+    pub anomalies_only: bool,
     /// Leave out the first N frames
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub skip: u64,

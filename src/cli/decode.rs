@@ -25,11 +25,15 @@ const QUEUE: usize = 2;
 /// # Errors
 /// Wrong words, files that cannot be opened, damaged captures, outputs that cannot be written.
 pub(super) fn run(args: &Decode, color: Color, console: &mut Console<'_>) -> Result<Outcome> {
-    let (files, filter) = files_and_filter(args)?;
+    let (files, filter) = files_and_filter(&args.words, &args.read, "decode")?;
     let selector = Selector::parse(&filter, args.show.deep)?;
     let mut plan = Plan::new(&args.show, color, args.write.is_none(), selector)?;
     plan.skip = args.skip;
-    let workers = workers(&args.show);
+    plan.renderer.odd_only = args.anomalies_only;
+    // Columns without anomalies do not look for them.
+    plan.renderer.judge.anomalies |= args.anomalies_only;
+    plan.renderer.judge.checksums |= args.anomalies_only;
+    let workers = workers(args.show.workers);
     let goal = Progress::goal(&files);
     let captures = Captures::open(&files)?;
     let target = match &args.write {
@@ -57,21 +61,27 @@ pub(super) fn run(args: &Decode, color: Color, console: &mut Console<'_>) -> Res
     outcome
 }
 
-/// Which words are captures and which are the filter.
-fn files_and_filter(args: &Decode) -> Result<(Vec<PathBuf>, String)> {
+/// Which words are captures and which are the filter; `read` are captures named by -r.
+///
+/// # Errors
+/// No capture is named, or one where the filter is.
+pub(super) fn files_and_filter(
+    mut words: &[String],
+    read: &[PathBuf],
+    command: &str,
+) -> Result<(Vec<PathBuf>, String)> {
     let mut files = Vec::new();
-    let mut words = args.words.as_slice();
     if let [first, rest @ ..] = words
-        && (args.read.is_empty() || Path::new(first).exists() || first == "-")
+        && (read.is_empty() || Path::new(first).exists() || first == "-")
     {
         files.push(PathBuf::from(first));
         words = rest;
     }
-    files.extend(args.read.iter().cloned());
+    files.extend(read.iter().cloned());
     if files.is_empty() {
         return Err(
             Error::usage("reading the command line", "no capture is named")
-                .advice("dotquad decode FILE, where - is standard input"),
+                .advice(format!("dotquad {command} FILE, where - is standard input")),
         );
     }
     if let Some(word) = words.iter().find(|word| Path::new(word).is_file()) {

@@ -137,15 +137,15 @@ pub(super) fn format(args: &Show) -> Format {
     }
 }
 
-/// How many workers render.
-pub(super) fn workers(args: &Show) -> usize {
-    match args.workers {
+/// How many workers there are: so many, or one a core.
+pub(super) fn workers(asked: Option<u16>) -> usize {
+    match asked {
         Some(workers) => usize::from(workers),
         None => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
     }
 }
 
-fn wants_color(color: Color) -> bool {
+pub(super) fn wants_color(color: Color) -> bool {
     match color {
         Color::Always => true,
         Color::Never => false,

@@ -3,12 +3,12 @@
 //!
 //! It must not know what becomes of frames.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use super::captures::Captures;
 use super::pipeline::Source;
-use crate::capture::{self, Batch, FrameSource, Interface};
+use crate::capture::{self, Batch, Compression, Format, FrameSource, Interface, Lost};
 use crate::error::Result;
 
 /// Captures that are read in turn.
@@ -21,6 +21,10 @@ pub(super) struct Reading {
     next_number: u64,
     /// Bytes of the input consumed so far, over all captures.
     consumed: Arc<AtomicU64>,
+    /// What the captures so far say was lost before it reached them.
+    lost: Arc<Mutex<Lost>>,
+    /// The part of it that the captures before the one being read say.
+    lost_before: Lost,
 }
 
 /// The capture being read.
@@ -45,6 +49,8 @@ impl Reading {
             open: None,
             next_number: 1,
             consumed: Arc::default(),
+            lost: Arc::default(),
+            lost_before: Lost::default(),
         };
         reading.open_next().transpose()?;
         Ok(reading)
@@ -53,6 +59,17 @@ impl Reading {
     /// Bytes of the input consumed so far; the count goes on while the captures are elsewhere.
     pub(super) fn consumed(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.consumed)
+    }
+
+    /// What was lost before it reached the captures; the sum goes on while they are elsewhere.
+    pub(super) fn lost(&self) -> Arc<Mutex<Lost>> {
+        Arc::clone(&self.lost)
+    }
+
+    /// The format of the first capture and what it is packed in.
+    pub(super) fn container(&self) -> Option<(Format, Compression)> {
+        let reader = &self.open.as_ref()?.reader;
+        Some((reader.format(), reader.compression()))
     }
 
     /// The first interface, where it is known before any frame.
@@ -89,12 +106,21 @@ impl FrameSource for Reading {
             let position = open.reader.position().load(Ordering::Relaxed);
             self.consumed
                 .store(open.before + position, Ordering::Relaxed);
+            let lost = self.lost_before.and(open.reader.lost());
+            if lost != Lost::default()
+                && let Ok(mut told) = self.lost.lock()
+            {
+                *told = lost;
+            }
             match batch? {
                 Some(batch) => {
                     self.next_number = batch.first_number() + batch.len() as u64;
                     return Ok(Some(batch));
                 }
-                None => self.open = None,
+                None => {
+                    self.lost_before = lost;
+                    self.open = None;
+                }
             }
         }
     }

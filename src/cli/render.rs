@@ -46,6 +46,8 @@ pub(super) struct Renderer {
     pub(super) dump: Option<Dump>,
     /// Which frames to render; the others are passed over.
     pub(super) selector: Option<Selector>,
+    /// Only frames with an anomaly.
+    pub(super) odd_only: bool,
     packet: Packet,
     worker: usize,
 }
@@ -127,6 +129,7 @@ impl Renderer {
             judge,
             dump,
             selector,
+            odd_only: false,
             packet: Packet::new(),
             worker: 0,
         }
@@ -192,14 +195,14 @@ impl Renderer {
     }
 
     /// Renders a frame that a worker left open, now that `compare` can tell how it goes with
-    /// earlier ones; answers where its delta time belongs.
+    /// earlier ones; answers where its delta time belongs, or nothing where it is left out.
     pub(super) fn late(
         &mut self,
         piece: &Piece,
         frame: &Frame<'_>,
         compare: impl FnOnce(&Frame<'_>, &Packet) -> Vec<(Anomaly, u8, Vec<u64>)>,
         out: &mut Text,
-    ) -> usize {
+    ) -> Option<usize> {
         if let Output::Line(line) = &mut self.output {
             line.start_at(piece.origin);
         }
@@ -209,7 +212,16 @@ impl Renderer {
             self.packet.add_anomaly(anomaly, layer);
             involved.push((anomaly, frames));
         }
-        self.render(frame, &piece.batch, piece.file.as_deref(), &involved, out)
+        if self.is_left_out() {
+            return None;
+        }
+        let file = piece.file.as_deref();
+        Some(self.render(frame, &piece.batch, file, &involved, out))
+    }
+
+    /// Nothing is odd about the packet, and only odd ones are wanted.
+    fn is_left_out(&self) -> bool {
+        self.odd_only && self.packet.anomalies().is_empty()
     }
 }
 
@@ -237,14 +249,15 @@ impl Work for Renderer {
             line.start_at(dealt.origin);
         }
         let mut piece = self.piece(dealt, dealt.numbered, storage);
-        if matches!(self.output, Output::Count | Output::Capture) && self.selector.is_none() {
+        let unseen = matches!(self.output, Output::Count | Output::Capture) && !self.odd_only;
+        if unseen && self.selector.is_none() {
             piece.matched = dealt.batch.len() as u64;
             piece.whole = true;
             return send(Made::Piece(piece));
         }
         for (index, frame) in (0..).zip(dealt.batch.frames()) {
             match dealt.selects(self.selector.as_mut(), &frame, index) {
-                Ok(true) => piece.matched += 1,
+                Ok(true) => {}
                 Ok(false) => {
                     piece.refused += 1;
                     continue;
@@ -261,11 +274,13 @@ impl Work for Renderer {
                 gap: 0,
                 late: false,
             };
-            if !matches!(self.output, Output::Capture | Output::Count) {
+            if !unseen {
                 dissect(&frame, self.judge, &mut self.packet);
                 if self.judge.anomalies && self.packet.fragment().is_some() {
                     shown.late = true;
                     piece.late = true;
+                } else if self.is_left_out() {
+                    continue;
                 } else {
                     let gap = self.render(
                         &frame,
@@ -278,6 +293,7 @@ impl Work for Renderer {
                 }
                 shown.end = u32::try_from(piece.text.len()).unwrap_or(u32::MAX);
             }
+            piece.matched += 1;
             piece.shown.push(shown);
             if piece.text.len() > PIECE {
                 piece.last = false;

@@ -73,7 +73,7 @@ pub(super) fn run(args: &Sniff, color: Color, console: &mut Console<'_>) -> Resu
         _ => None,
     };
     let workers = if shows || args.show.workers.is_some() {
-        workers(&args.show)
+        workers(args.show.workers)
     } else {
         1
     };

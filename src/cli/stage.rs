@@ -223,7 +223,7 @@ impl Stage {
             self.done += piece.matched;
             return Ok(());
         }
-        if matches!(self.plan.renderer.output, Output::Count) {
+        if matches!(self.plan.renderer.output, Output::Count) && !piece.late {
             let skipped = self.plan.skip.min(piece.matched);
             self.plan.skip -= skipped;
             let counted = (piece.matched - skipped).min(self.plan.limit.unwrap_or(u64::MAX));
@@ -294,6 +294,7 @@ impl Stage {
                     |frame, packet| fragments.track(frame, packet),
                     &mut late,
                 );
+                let Some(gap) = gap else { continue };
                 (late.as_bytes(), gap)
             } else {
                 let text = piece

@@ -115,9 +115,11 @@ impl Stats {
         }
     }
 
-    /// An anomaly that only several frames together show, on the last of them.
-    pub fn together(&mut self, anomaly: Anomaly, frame: u64) {
+    /// An anomaly that only several frames together show, on the last of them; `alone` where
+    /// nothing else is odd about that one.
+    pub fn together(&mut self, anomaly: Anomaly, frame: u64, alone: bool) {
         self.counts.odd(anomaly, frame);
+        self.counts.odd_frames += u64::from(alone);
     }
 
     /// The sums.

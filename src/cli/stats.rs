@@ -1,0 +1,194 @@
+//! `dotquad stats`: what was typed becomes a survey of captures, and what it found a page.
+
+mod collect;
+mod page;
+mod rows;
+mod sections;
+
+use std::hash::BuildHasher;
+use std::time::Duration;
+
+use self::collect::{Collector, Part};
+use self::sections::{Found, Interfaces};
+use super::args::{Color, Stats as Args, StatsFormat, Table};
+use super::captures::Captures;
+use super::decode::files_and_filter;
+use super::paint::Paint;
+use super::pipeline::{Made, Next, Pieces};
+use super::plan::{wants_color, workers};
+use super::progress::Progress;
+use super::reading::Reading;
+use super::selector::Selector;
+use super::text::Text;
+use super::{Console, Outcome, confine};
+use crate::error::{Error, Kind, Result};
+use crate::net::sandbox::{self, Sandbox};
+use crate::net::signals::Signals;
+use crate::survey::fragments::Fragments;
+use crate::survey::stats::Stats;
+
+/// How often a waiting survey looks whether it was interrupted.
+const PATIENCE: Duration = Duration::from_millis(50);
+/// Rows of a table that a person is shown.
+const ROWS: usize = 10;
+/// Text is written out when it has grown to this.
+const WRITTEN: usize = 64 << 10;
+
+/// Runs the command.
+///
+/// # Errors
+/// Wrong words, files that cannot be opened, damaged captures, outputs that cannot be written.
+pub(super) fn run(args: &Args, color: Color, console: &mut Console<'_>) -> Result<Outcome> {
+    if args.format == StatsFormat::Csv && args.table.len() > 1 {
+        return Err(Error::usage(
+            "reading --table",
+            "CSV has one kind of row: one table at a time",
+        )
+        .advice("--format ndjson has them all"));
+    }
+    let (files, filter) = files_and_filter(&args.words, &args.read, "stats")?;
+    let selector = Selector::parse(&filter, args.deep)?;
+    let goal = Progress::goal(&files);
+    let captures = Captures::open(&files)?;
+    let sandbox = Sandbox {
+        inputs: &captures.later(),
+        ..Sandbox::new(sandbox::Command::Stats)
+    };
+    confine::enter(&args.confinement, &sandbox, false, console)?;
+    let signals = Signals::watch()?;
+    let reading = Reading::start(captures)?;
+    let consumed = reading.consumed();
+    let mut found = Found {
+        files: files.len(),
+        container: reading.container(),
+        lost: reading.lost(),
+        read: 0,
+        filtered: selector.is_some(),
+        stats: Stats::new(seed(), args.by.measure()),
+        interfaces: Interfaces::default(),
+    };
+    let collector = Collector::new(selector, !args.no_anomalies);
+    let pieces = Pieces::start(reading, workers(args.workers), &collector)?;
+    let progress = goal.map(|goal| Progress::start(&consumed, goal));
+    let ended = collect(pieces, &collector, &mut found, &signals, console);
+    drop(progress);
+    let (failed, interrupted) = ended?;
+    let paint = Paint {
+        on: wants_color(color),
+    };
+    show(args, paint, found, console)?;
+    match (failed, interrupted) {
+        (Some(error), _) => Err(error),
+        (None, Some(signal)) => Ok(Outcome::Interrupted(signal)),
+        (None, None) => Ok(Outcome::Done),
+    }
+}
+
+/// A number that nobody outside knows, so that nobody can choose addresses that collide.
+fn seed() -> [u64; 2] {
+    let random = std::hash::RandomState::new();
+    [random.hash_one(1), random.hash_one(2)]
+}
+
+/// Takes in all there is; answers what was wrong with the input, and the signal that ended it.
+fn collect(
+    mut pieces: Pieces<Collector>,
+    collector: &Collector,
+    found: &mut Found,
+    signals: &Signals,
+    console: &mut Console<'_>,
+) -> Result<(Option<Error>, Option<u8>)> {
+    let mut collector = collector.clone();
+    let mut fragments = Fragments::default();
+    let mut failed = None;
+    loop {
+        if let Some(signal) = signals.interrupted() {
+            return Ok((failed, Some(signal)));
+        }
+        match pieces.next(PATIENCE) {
+            Next::Waiting => {}
+            Next::End => return Ok((failed, None)),
+            Next::Made(Made::Failed(error)) => {
+                // A damaged capture does not keep the next one from being read.
+                if error.kind() != Kind::Damaged {
+                    return Err(error);
+                }
+                if let Some(earlier) = failed.replace(error) {
+                    console.note(&earlier);
+                }
+            }
+            Next::Made(Made::Piece(part)) => {
+                for notice in part.batch.notices() {
+                    console.note(notice);
+                }
+                take_in(&part, &mut collector, &mut fragments, found);
+                pieces.recycle(part);
+            }
+        }
+    }
+}
+
+fn take_in(part: &Part, collector: &mut Collector, fragments: &mut Fragments, found: &mut Found) {
+    found.read += part.batch.len() as u64;
+    found.stats.absorb(&part.digest);
+    found.interfaces.add(part);
+    for index in &part.fragments {
+        if let Some(frame) = part.batch.frame(*index as usize) {
+            let packet = collector.dissect(&frame);
+            let mut told = Vec::new();
+            for (anomaly, _, _) in fragments.track(&frame, packet) {
+                if !told.contains(&anomaly) {
+                    told.push(anomaly);
+                    let alone = packet.anomalies();
+                    found.stats.together(
+                        anomaly,
+                        frame.number,
+                        alone.is_empty() && told.len() == 1,
+                    );
+                }
+            }
+        }
+    }
+}
+
+fn show(args: &Args, paint: Paint, found: Found, console: &mut Console<'_>) -> Result<()> {
+    let wanted = |table: Table| match args.format {
+        StatsFormat::Csv if args.table.is_empty() => table == Table::Conversations,
+        _ => args.table.is_empty() || args.table.contains(&table),
+    };
+    let top = args
+        .top
+        .map(|top| usize::try_from(top).unwrap_or(usize::MAX));
+    let top = match args.format {
+        StatsFormat::Text => top.unwrap_or(ROWS),
+        StatsFormat::Ndjson | StatsFormat::Csv => top.unwrap_or(usize::MAX),
+    };
+    let mut out = Text::default();
+    let mut result = Ok(());
+    sections::each(found, args.by, wanted, &mut |section| {
+        if result.is_err() {
+            return;
+        }
+        if let (StatsFormat::Csv, Some(note)) = (args.format, &section.note) {
+            console.note(note);
+        }
+        let (out_of, result) = (&mut *console.out, &mut result);
+        let mut write = |text: &mut Text, least: usize| {
+            if result.is_ok() && text.len() > least {
+                *result = out_of.write_all(text.as_bytes());
+                text.clear();
+            }
+        };
+        match args.format {
+            StatsFormat::Text => page::section(section, top, paint, &mut out),
+            StatsFormat::Ndjson => {
+                rows::ndjson(section, top, &mut out, &mut |out| write(out, WRITTEN));
+            }
+            StatsFormat::Csv => rows::csv(section, top, &mut out, &mut |out| write(out, WRITTEN)),
+        }
+        write(&mut out, 0);
+    });
+    result
+        .and_then(|()| console.out.flush())
+        .map_err(|error| Error::write("writing to standard output", &error))
+}

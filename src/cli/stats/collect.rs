@@ -1,0 +1,121 @@
+//! One worker's share of a survey: filter, dissect and sum up the frames of a batch, with no
+//! memory of any other frame. Frames with fragments are noted for who has one.
+//!
+//! It must not know how sums are shown.
+
+use std::sync::Arc;
+
+use crate::capture::Batch;
+use crate::cli::pipeline::{self, Dealt, Made, Work};
+use crate::cli::selector::Selector;
+use crate::survey::stats::Digest;
+use crate::wire::frame::Frame;
+use crate::wire::packet::{Judge, Packet, dissect};
+
+/// Sums up batches; every worker has its own.
+#[derive(Debug, Clone)]
+pub(super) struct Collector {
+    selector: Option<Selector>,
+    judge: Judge,
+    packet: Packet,
+    worker: usize,
+}
+
+/// What a batch holds.
+pub(super) struct Part {
+    pub(super) batch: Batch,
+    pub(super) file: Option<Arc<str>>,
+    pub(super) digest: Digest,
+    /// Frames by interface, as the batch numbers them.
+    pub(super) interfaces: Vec<u64>,
+    /// Places of the frames with fragments.
+    pub(super) fragments: Vec<u32>,
+    worker: usize,
+}
+
+impl Collector {
+    pub(super) fn new(selector: Option<Selector>, anomalies: bool) -> Self {
+        Self {
+            selector,
+            judge: Judge {
+                checksums: anomalies,
+                anomalies,
+            },
+            packet: Packet::new(),
+            worker: 0,
+        }
+    }
+
+    /// Takes a frame apart once more.
+    pub(super) fn dissect(&mut self, frame: &Frame<'_>) -> &Packet {
+        dissect(frame, self.judge, &mut self.packet);
+        &self.packet
+    }
+}
+
+impl Work for Collector {
+    type Piece = Part;
+
+    fn for_worker(&self, worker: usize) -> Self {
+        Self {
+            worker,
+            ..self.clone()
+        }
+    }
+
+    fn selector(&self) -> Option<&Selector> {
+        self.selector.as_ref()
+    }
+
+    fn batch(
+        &mut self,
+        dealt: &Dealt,
+        storage: &mut dyn FnMut() -> Option<(Digest, Vec<u64>)>,
+        send: &mut dyn FnMut(Made<Part>) -> bool,
+    ) -> bool {
+        let (mut digest, mut interfaces) = storage().unwrap_or_default();
+        digest.clear();
+        interfaces.clear();
+        interfaces.resize(dealt.batch.interfaces().len(), 0);
+        let mut fragments = Vec::new();
+        for (index, frame) in (0..).zip(dealt.batch.frames()) {
+            match dealt.selects(self.selector.as_mut(), &frame, index) {
+                Ok(true) => {}
+                Ok(false) => continue,
+                Err(error) => return send(Made::Failed(error)),
+            }
+            dissect(&frame, self.judge, &mut self.packet);
+            digest.add(&frame, &self.packet);
+            if let Some(packets) = interfaces.get_mut(frame.interface.unwrap_or(0) as usize) {
+                *packets += 1;
+            }
+            if self.judge.anomalies && self.packet.fragment().is_some() {
+                fragments.push(index);
+            }
+        }
+        send(Made::Piece(Part {
+            batch: dealt.batch.clone(),
+            file: dealt.file.clone(),
+            digest,
+            interfaces,
+            fragments,
+            worker: self.worker,
+        }))
+    }
+}
+
+impl pipeline::Part for Part {
+    type Storage = (Digest, Vec<u64>);
+
+    fn is_last(&self) -> bool {
+        true
+    }
+
+    fn worker(&self) -> usize {
+        self.worker
+    }
+
+    fn into_storage(self) -> Self::Storage {
+        (self.digest, self.interfaces)
+    }
+}
