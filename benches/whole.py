@@ -117,6 +117,9 @@ def commands(few, many, head, packed, dotquad):
         "column, many hosts": Command([*column, many]),
         "count": Command([*decode, "--count", few]),
         "filter": Command([*decode, "--count", few, *port]),
+        "stats": Command([dotquad, "stats", few]),
+        "stats, many hosts": Command([dotquad, "stats", many]),
+        "stats, memory": Command([dotquad, "stats", *four, many]),
         "line, memory": Command([*decode, *four, few]),
         "line, memory, zst": Command([*decode, *four, packed]),
         "ndjson, memory": Command([*ndjson, *four, few]),
@@ -126,6 +129,7 @@ def commands(few, many, head, packed, dotquad):
         "tcpdump": Command(["tcpdump", "-nn", "-r", few]),
         "tcpdump, UTC": Command(["tcpdump", "-nn", "-r", few], utc=True),
         "tcpdump, filter": Command(["tcpdump", "-r", few, "--count", *port]),
+        "tshark, conversations": Command(["tshark", "-n", "-q", "-r", head, "-z", "conv,ip"], FEWER),
         "tshark": Command(["tshark", "-n", "-T", "ek", "-r", head], FEWER),
     }
     missing = {line.line[0] for line in lines.values() if not shutil.which(line.line[0])}
@@ -163,9 +167,9 @@ class Table:
         goal = f"at most {factor}x the time"
         self.row(what, ours.shown(), peer.shown(), f"{ratio:.2f}", goal, ratio <= factor)
 
-    def memory(self, what, name):
+    def memory(self, what, name, most=64):
         peak = self.commands[name].peak / MIB
-        self.row(what, f"{peak:.1f} MiB", "", "", "below 64 MiB", peak < 64)
+        self.row(what, f"{peak:.1f} MiB", "", "", f"below {most} MiB", peak < most)
 
 
 def main():
@@ -203,6 +207,11 @@ def main():
     table.faster(count, "filter", "tcpdump, filter", 1)
     table.within("lines, 100,000 hosts beside 59", "line, many hosts", "line", 1.5)
     table.within("one CSV column, 100,000 hosts beside 59", "column, many hosts", "column", 1.5)
+    conversations = f"stats, beside `tshark -n -q -z conv,ip` (on {FEWER:,} packets)"
+    table.faster(conversations, "stats", "tshark, conversations", 30)
+    table.within("stats, beside `cat`", "stats", "cat", 5)
+    table.within("stats, 100,000 hosts beside 59", "stats, many hosts", "stats", 3)
+    table.memory("peak memory, stats of 100,000 hosts, 4 workers", "stats, memory", 128)
     for name in ["line", "ndjson", "detail"]:
         table.memory(f"peak memory, {name}, 4 workers", f"{name}, memory")
         table.memory(f"peak memory, {name}, 4 workers, zstd input", f"{name}, memory, zst")

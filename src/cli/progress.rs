@@ -31,7 +31,16 @@ impl Progress {
     /// The size of `files`, where a person would see both a bar and an end: standard error is a
     /// terminal, standard output is not, all files have a size.
     pub(super) fn goal(files: &[PathBuf]) -> Option<u64> {
-        if !std::io::stderr().is_terminal() || std::io::stdout().is_terminal() {
+        if std::io::stdout().is_terminal() {
+            return None;
+        }
+        Self::goal_before_output(files)
+    }
+
+    /// The same for work that writes nothing before it is done: standard output may be a terminal
+    /// too.
+    pub(super) fn goal_before_output(files: &[PathBuf]) -> Option<u64> {
+        if !std::io::stderr().is_terminal() {
             return None;
         }
         let sizes: Option<Vec<u64>> = files

@@ -48,7 +48,7 @@ pub(super) fn run(args: &Args, color: Color, console: &mut Console<'_>) -> Resul
     }
     let (files, filter) = files_and_filter(&args.words, &args.read, "stats")?;
     let selector = Selector::parse(&filter, args.deep)?;
-    let goal = Progress::goal(&files);
+    let goal = Progress::goal_before_output(&files);
     let captures = Captures::open(&files)?;
     let sandbox = Sandbox {
         inputs: &captures.later(),

@@ -1,0 +1,184 @@
+#!/usr/bin/env python3
+"""Compares the figures of `dotquad stats` with tshark's over a folder of captures.
+
+    fuzz/against_tshark_stats.py [--binary FILE] [--limit N] FOLDER
+
+For each capture, in this order:
+ 1. conversations and endpoints, with the sums of `tshark -T fields` over the outermost IPv4
+    header of each frame, and with the tables of `tshark -q -z conv,ip -z endpoints,ip` where no
+    frame holds two IPv4 headers (tshark counts each of them);
+ 2. frames and bytes of the whole and of IPv4, with `-z io,phs`;
+ 3. frames by length, with `-z plen,tree`.
+Captures that either refuses are counted and left out, and so are those that tshark takes for
+something else than IPv4 frames (heuristics). Exit status: 1 when a figure differs.
+"""
+
+import argparse
+import collections
+import json
+import re
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+OFF = ["-n", "-o", "ip.defragment:FALSE", "-o", "ip.tso_support:FALSE", "-o", "ip.use_geoip:FALSE"]
+
+
+def run(*words):
+    done = subprocess.run([str(word) for word in words], capture_output=True, timeout=300)
+    return done.returncode, done.stdout.decode(errors="replace")
+
+
+def ours(binary, file):
+    code, text = run(binary, "stats", "--format", "ndjson", file)
+    if code != 0:
+        return None
+    events = collections.defaultdict(list)
+    for line in text.splitlines():
+        event = json.loads(line)
+        events[event["event"]].append(event)
+    return events
+
+
+def fields(file):
+    """Frames and bytes by (source, destination) of the outermost IPv4 header, and all lengths."""
+    sent, lengths, tunnels = collections.Counter(), [], False
+    code, text = run(
+        "tshark", *OFF, "-r", file, "-T", "fields", "-E", "separator=;", "-E", "occurrence=a",
+        "-e", "frame.len", "-e", "ip.version", "-e", "ip.src", "-e", "ip.dst", "-e", "frame.protocols",
+    )
+    if code != 0:
+        return None
+    for line in text.splitlines():
+        length, _, source, destination, protocols = line.split(";")
+        lengths.append(int(length))
+        tunnels |= protocols.split(":").count("ip") > 1
+        source, destination = source.split(",")[0], destination.split(",")[0]
+        if source and destination:
+            sent[source, destination, "packets"] += 1
+            sent[source, destination, "bytes"] += int(length)
+    return sent, lengths, tunnels
+
+
+def conversations(file):
+    """tshark's own tables: conversations by pair, endpoints by address."""
+    code, text = run("tshark", *OFF, "-q", "-r", file, "-z", "conv,ip", "-z", "endpoints,ip")
+    if code != 0:
+        return None
+    pairs, points = {}, {}
+    size = r"(\d+)\s*(bytes|kB|MB|GB)?"
+    for line in text.splitlines():
+        found = re.match(rf"^(\S+)\s+<->\s+(\S+)\s+(\d+)\s+{size}\s+(\d+)\s+{size}\s+(\d+)\s+{size}", line)
+        if found:
+            a, b, into, _, _, out, _, _, both, _, _ = found.groups()
+            pairs[frozenset((a, b))] = (int(into), int(out), int(both), a, b)
+            continue
+        found = re.match(r"^(\d+\.\d+\.\d+\.\d+)\s+(\d+)\s+(\d+)\s+(\d+)\s+(\d+)\s+(\d+)\s+(\d+)", line)
+        if found:
+            address, *numbers = found.groups()
+            points[address] = tuple(map(int, numbers))
+    return pairs, points
+
+
+def compare(binary, file):
+    mine = ours(binary, file)
+    if mine is None:
+        return "refused here", []
+    theirs = fields(file)
+    if theirs is None:
+        return "refused there", []
+    sent, lengths, tunnels = theirs
+    wrong = []
+
+    def equal(what, ours, theirs):
+        if ours != theirs:
+            wrong.append(f"{what}: {ours} here, {theirs} there")
+
+    whole = mine["capture"][0]
+    equal("packets", whole["packets"], len(lengths))
+    equal("bytes", whole["bytes"], sum(lengths))
+    if lengths:
+        equal("shortest", whole["shortest"], min(lengths))
+        equal("longest", whole["longest"], max(lengths))
+        for size in mine["size"]:
+            within = [it for it in lengths if size["from"] <= it <= size.get("to", 1 << 40)]
+            equal(f"from {size['from']} bytes", (size["packets"], size["bytes"]), (len(within), sum(within)))
+    here = collections.Counter()
+    for pair in mine["conversation"]:
+        for way, (source, destination) in {"ab": ("a", "b"), "ba": ("b", "a")}.items():
+            for unit in ["packets", "bytes"]:
+                if pair[f"{unit}_{way}"]:
+                    here[pair[source], pair[destination], unit] += pair[f"{unit}_{way}"]
+    for key in sorted(here.keys() | sent.keys()):
+        equal(" ".join(key), here[key], sent[key])
+    out, into = collections.Counter(), collections.Counter()
+    for (source, destination, unit), number in sent.items():
+        out[source, unit] += number
+        into[destination, unit] += number
+    for point in mine["endpoint"]:
+        address = point["address"]
+        figures = tuple(point[key] for key in ["packets_out", "bytes_out", "packets_in", "bytes_in"])
+        there = (out[address, "packets"], out[address, "bytes"], into[address, "packets"], into[address, "bytes"])
+        equal(f"endpoint {address}", figures, there)
+    compared = ["fields"]
+    if not tunnels:
+        tables = conversations(file)
+        if tables is not None:
+            compared.append("tables")
+            pairs, points = tables
+            there = {key: (a_b, b_a) for key, (b_a, a_b, _, _, _) in pairs.items()}
+            listed = {}
+            for pair in mine["conversation"]:
+                key = frozenset((pair["a"], pair["b"]))
+                first = pairs.get(key, (0, 0, 0, pair["a"], pair["b"]))[3]
+                ways = (pair["packets_ab"], pair["packets_ba"])
+                listed[key] = ways if first == pair["a"] else ways[::-1]
+            for key in sorted(listed.keys() | there.keys(), key=sorted):
+                equal(f"conv,ip {' '.join(sorted(key))}", listed.get(key), there.get(key))
+            mine_points = {
+                it["address"]: (
+                    it["packets_out"] + it["packets_in"], it["bytes_out"] + it["bytes_in"],
+                    it["packets_out"], it["bytes_out"], it["packets_in"], it["bytes_in"],
+                )
+                for it in mine["endpoint"]
+            }
+            for key in sorted(mine_points.keys() | points.keys()):
+                equal(f"endpoints,ip {key}", mine_points.get(key), points.get(key))
+    return " and ".join(compared), wrong
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--binary", default="target/release/dotquad")
+    parser.add_argument("--limit", type=int)
+    parser.add_argument("--largest", type=int, default=20_000_000, help="bytes of a file")
+    asked = parser.parse_args()
+    files = sorted(
+        file for file in asked.folder.rglob("*")
+        if file.is_file() and re.search(r"\.(pcap|pcapng|cap|ntar|trc)(\.gz|\.zst|\.lz4)?$", file.name)
+        and file.stat().st_size <= asked.largest
+    )[: asked.limit]
+    outcomes, differing = collections.Counter(), 0
+
+    def one(file):
+        try:
+            return file, *compare(asked.binary, file)
+        except subprocess.TimeoutExpired:
+            return file, "took too long", []
+
+    with ThreadPoolExecutor(2) as pool:
+        for file, outcome, wrong in pool.map(one, files):
+            outcomes[outcome] += 1
+            if wrong:
+                differing += 1
+                print(file)
+                for line in wrong[:6]:
+                    print(f"    {line}")
+    print(f"{len(files)} captures, {differing} differ: " + ", ".join(f"{n} {what}" for what, n in outcomes.items()))
+    sys.exit(1 if differing else 0)
+
+
+if __name__ == "__main__":
+    main()
