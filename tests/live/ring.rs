@@ -362,8 +362,8 @@ fn offload() -> Result<(), Failed> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let mut stream = TcpStream::connect(listener.local_addr()?)?;
         let (mut peer, _) = listener.accept()?;
-        stream.write_all(&[0; 20_000])?;
-        peer.read_exact(&mut [0; 20_000])?;
+        stream.write_all(&vec![0; 20_000])?;
+        peer.read_exact(&mut vec![0; 20_000])?;
         // All bytes have been read, so all of them have passed.
         let frames = finish(&mut live, 0)?;
         let protocol = |seen: &&Seen| seen.bytes.get(23).copied();

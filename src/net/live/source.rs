@@ -78,7 +78,9 @@ pub struct Stopper {
 impl fmt::Debug for Stopper {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = self.state.load(Ordering::Relaxed);
-        f.debug_struct("Stopper").field("state", &state).finish()
+        f.debug_struct("Stopper")
+            .field("state", &state)
+            .finish_non_exhaustive()
     }
 }
 
