@@ -22,7 +22,9 @@ use crate::wire::frame::{Direction, LinkType};
 /// What to listen to, and how.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Names of interfaces, at least one; `any` alone is all of them.
+    /// Names of interfaces, at least one; `any` alone is all of them. A VLAN tag that the hardware
+    /// took out is put back into Ethernet frames; on `any` and where there is no link header it is
+    /// not, as the saved header has no place for it.
     pub interfaces: Vec<String>,
     /// Only packets that go this way; both if none is named. On the loopback each packet is seen
     /// once: as received, unless only sent ones are wanted.
