@@ -48,7 +48,7 @@ use crate::wire::frame::{Frame, LinkType};
 use evaluate::Evaluator;
 use fault::Fault;
 use graph::{ACCEPT, Graph, Node, REJECT};
-use layout::{Loader, Source, View};
+use layout::{Loader, Order, Source, View};
 use lower::Lowering;
 use value::{Ancillary, Comparison, Logic, Test, Value, Values};
 
@@ -206,6 +206,8 @@ impl Expression {
 #[derive(Debug, Clone)]
 pub struct Filter {
     program: Arc<[Instruction]>,
+    /// Where a host's byte order matters, the program for frames in the other one.
+    swapped: Option<Arc<[Instruction]>>,
     exact: bool,
     user: User,
 }
@@ -215,6 +217,8 @@ pub struct Filter {
 enum User {
     /// By a program for saved frames.
     Machine(Arc<Machine>),
+    /// By the program for the byte order that the frame is in: this machine's, or the other.
+    EitherOrder(Arc<[Machine; 2]>),
     /// By the tree, where no program can.
     Tree(Arc<Evaluator>),
     /// They have been judged by the kernel, on what a saved frame does not hold.
@@ -231,7 +235,7 @@ impl Filter {
     pub fn compile(expression: &Expression, options: &Options<'_>) -> Result<Self, CompileError> {
         let text = &expression.text;
         let tree = expression.without_names(options.resolve)?;
-        let (mut program, mut exact) = compiled(text, tree.as_ref(), options)?;
+        let (mut program, mut exact) = compiled(text, tree.as_ref(), options, Order::HOST)?;
         let live = options.target != Target::File;
         if live && program.len() + prologue::LONGEST > LONGEST_KERNEL_PROGRAM {
             (program, exact) = (vec![accepting(options)], false);
@@ -244,16 +248,27 @@ impl Filter {
                     target: Target::File,
                     ..*options
                 },
+                Order::HOST,
             )
         } else {
             Ok((program.clone(), exact))
         };
+        // A file does not say whose byte order its loopback headers are in.
+        let swapped = if !live && options.link_type == LinkType::NULL {
+            let (program, _) = compiled(text, tree.as_ref(), options, Order::HOST.other())?;
+            Some(program)
+        } else {
+            None
+        };
+        let machine = |program: &[Instruction]| {
+            Machine::new(program)
+                .map_err(|invalid| whole(text, format!("the program is invalid: {invalid}")))
+        };
         let user = match (saved, tree) {
-            (Ok((program, true)), _) => {
-                let machine = Machine::new(&program)
-                    .map_err(|invalid| whole(text, format!("the program is invalid: {invalid}")))?;
-                User::Machine(Arc::new(machine))
-            }
+            (Ok((program, true)), _) => match &swapped {
+                Some(other) => User::EitherOrder(Arc::new([machine(&program)?, machine(other)?])),
+                None => User::Machine(Arc::new(machine(&program)?)),
+            },
             (Ok((_, false)), Some(tree)) => {
                 let (link_type, netmask, deep) = (options.link_type, options.netmask, options.deep);
                 User::Tree(Arc::new(Evaluator {
@@ -269,6 +284,7 @@ impl Filter {
         };
         Ok(Self {
             program: program.into(),
+            swapped: swapped.map(Into::into),
             exact,
             user,
         })
@@ -280,12 +296,19 @@ impl Filter {
     pub fn matches(&self, frame: &Frame<'_>) -> bool {
         match &self.user {
             User::Machine(machine) => machine.run(frame) != 0,
+            User::EitherOrder(machines) => {
+                let [own, other] = &**machines;
+                let is_own = Order::of_small(frame.bytes) == Order::HOST;
+                (if is_own { own } else { other }).run(frame) != 0
+            }
             User::Tree(evaluator) => evaluator.evaluate(frame, None) == Some(true),
             User::Judged => true,
         }
     }
 
-    /// The program for the target.
+    /// The program for the target. For [`LinkType::NULL`], whose header is in the byte order of the
+    /// host that wrote it, it is the program for frames of hosts like this machine;
+    /// [`Filter::matches`] takes either order.
     #[must_use]
     pub fn program(&self) -> &[Instruction] {
         &self.program
@@ -300,27 +323,21 @@ impl Filter {
     /// True when no frame of this link type can match.
     #[must_use]
     pub fn never_matches(&self) -> bool {
-        matches!(
-            *self.program,
-            [Instruction {
-                code: 0x06,
-                k: 0,
-                ..
-            }]
-        )
+        self.all_return(|kept| kept == 0)
     }
 
     /// True when every frame matches.
     #[must_use]
     pub fn accepts_all(&self) -> bool {
-        matches!(
-            *self.program,
-            [Instruction {
-                code: 0x06,
-                k: 1..,
-                ..
-            }]
-        )
+        self.all_return(|kept| kept != 0)
+    }
+
+    /// Every program does nothing but return a number like this.
+    fn all_return(&self, like: impl Fn(u32) -> bool) -> bool {
+        let mut programs = [Some(&self.program), self.swapped.as_ref()]
+            .into_iter()
+            .flatten();
+        programs.all(|program| matches!(**program, [Instruction { code: 0x06, k, .. }] if like(k)))
     }
 }
 
@@ -350,6 +367,7 @@ fn compiled(
     text: &Arc<str>,
     tree: Option<&tree::Node>,
     options: &Options<'_>,
+    order: Order,
 ) -> Result<(Vec<Instruction>, bool), CompileError> {
     let mut values = Values::default();
     let mut exact = true;
@@ -363,8 +381,9 @@ fn compiled(
                 values,
                 source,
                 link_type: options.link_type,
+                order,
             },
-            view: View::new(options.link_type),
+            view: View::new(options.link_type, order),
             tunnels: 0,
             positive: true,
             exact: true,

@@ -18,6 +18,8 @@ use libtest_mimic::{Arguments, Failed, Trial};
 
 #[path = "live/filter.rs"]
 mod filter;
+#[path = "live/names.rs"]
+mod names;
 #[path = "live/ring.rs"]
 mod ring;
 #[path = "live/sandbox.rs"]
@@ -87,6 +89,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let listing = arguments.list;
     let mut trials = filter::trials(powers);
+    trials.extend(names::trials(powers));
     trials.extend(ring::trials(powers));
     trials.extend(sandbox::trials());
     trials.extend(sniff::trials(powers));

@@ -73,7 +73,8 @@ impl Capture {
         match self {
             Self::One(mut writer) => {
                 if let Some(interface) = &end.interface {
-                    writer.declare(interface, 0)?;
+                    let counted = end.statistics.first();
+                    writer.declare(interface, counted.map_or(0, |(_, index, _)| *index))?;
                 }
                 writer.finish()
             }

@@ -15,7 +15,7 @@ use super::progress::{Status, Weighed};
 use super::recorder::{Capture, Recorder, is_read_live};
 use super::selector::Selector;
 use super::stage::Stage;
-use super::tally::{Fate, Form, Tally};
+use super::tally::{ANY, Fate, Form, Tally};
 use super::{Console, Outcome, confine, interfaces, time};
 use crate::capture::rotation::{Disk, Limits, Period, Rotation};
 use crate::capture::{Interface, Writer};
@@ -26,8 +26,6 @@ use crate::net::sandbox::{Command, Sandbox};
 use crate::net::signals::Signals;
 use crate::wire::frame::Direction;
 
-/// All interfaces at once.
-const ANY: &str = "any";
 /// Batches that may wait for the disk: as many as a ring has blocks, so that the ring is the queue.
 const QUEUE: usize = 64;
 /// How long the kernel may gather packets: when each is wanted at once, when somebody watches, and

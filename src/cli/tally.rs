@@ -14,6 +14,9 @@ use crate::net::live::{Figures, Live, Meter, Stopper};
 use crate::net::signals::Signals;
 use crate::wire::frame::Time;
 
+/// The name of all interfaces at once.
+pub(super) const ANY: &str = "any";
+
 /// What became of frames that were handed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fate {
@@ -100,11 +103,13 @@ impl Tally {
         }
     }
 
-    /// What goes into a pcapng file. Counters are those of the whole capture, so they are
-    /// stated once, with its first interface.
+    /// What goes into a pcapng file. The counters are those of the whole capture: where it has
+    /// several interfaces, they are stated once and say so.
     pub(super) fn statistics(&self, done: u64) -> Option<(Interface, u32, Statistics)> {
         let figures = self.meter.read();
         let interface = self.listening.first()?.clone();
+        // All interfaces at once are one more beside those of the frames.
+        let is_any = interface.name.as_deref() == Some(ANY);
         let statistics = Statistics {
             start: Some(self.start),
             end: Some(clock::wall()),
@@ -112,8 +117,10 @@ impl Tally {
             matched: figures.matched,
             dropped: figures.dropped_ring,
             delivered: done,
+            comment: (self.listening.len() > 1)
+                .then(|| "counted over all interfaces of this capture".to_owned()),
         };
-        Some((interface, 0, statistics))
+        Some((interface, if is_any { u32::MAX } else { 0 }, statistics))
     }
 
     /// Tells the counters, `done` being the frames shown or written.

@@ -276,10 +276,7 @@ fn same_lines(interface: &str) -> Result<(), Failed> {
         assert_eq!(ended.code, Some(0), "{}", ended.err);
         let shown = String::from_utf8_lossy(&ended.out);
         assert_eq!(shown, decode(&["--format", format, &path])?, "{format}");
-        assert!(
-            shown.contains("lo") && shown.lines().count() >= 40,
-            "{shown}"
-        );
+        assert!(shown.lines().count() >= 40, "{shown}");
         if format != "ndjson" {
             assert_eq!(ended.adds_up("written"), 40);
         }
@@ -644,12 +641,13 @@ fn disk_full() -> Result<(), Failed> {
         let script = format!("ulimit -f 64; exec \"$0\" sniff -i lo -w \"$1\" {more} udp");
         command.args(["-c", &script, dotquad()]).arg(&path);
         let sniffer = started(command)?;
+        // What no compressor makes smaller.
         let mut noise = vec![0_u8; 1000];
-        fs::File::open("/dev/urandom")?.read_exact(&mut noise)?;
+        let mut random = fs::File::open("/dev/urandom")?;
         let socket = UdpSocket::bind("127.0.0.1:0")?;
         // More than fits; it ends by itself, and what comes then is nobody's.
-        for _ in 0..2000 {
-            noise.rotate_left(7);
+        for _ in 0..3000 {
+            random.read_exact(&mut noise)?;
             socket.send_to(&noise, ("127.0.0.1", PORT))?;
         }
         let ended = sniffer.ended()?;
@@ -701,8 +699,11 @@ fn folder_gone() -> Result<(), Failed> {
 
 fn down() -> Result<(), Failed> {
     ip("link add left type veth peer name right")?;
-    let refused = sniff(&["-i", "left"]).err();
-    let said = refused.map(|it| format!("{it:?}")).unwrap_or_default();
+    let refused = Command::new(dotquad())
+        .args(["sniff", "-i", "left"])
+        .output()?;
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(2), "{said}");
     assert!(said.contains("left") && said.contains("down"), "{said}");
     for name in ["left", "right"] {
         ip(&format!("link set dev {name} addrgenmode none"))?;
@@ -737,7 +738,9 @@ fn down() -> Result<(), Failed> {
 }
 
 fn removed() -> Result<(), Failed> {
-    ip("link add gone type dummy")?;
+    ip("link add gone type veth peer name other")?;
+    ip("link set dev other addrgenmode none")?;
+    ip("link set dev other up")?;
     ip("link set dev gone addrgenmode none")?;
     ip("link set dev gone up")?;
     ip("address add 10.8.0.1/24 dev gone")?;
@@ -793,7 +796,7 @@ fn refuses() -> Result<(), Failed> {
             &["-i", "lo", "-w", "x", "--rotate-size", "many"],
             "--rotate-size",
         ),
-        (&["-i", "lo", "--duration", "-1"], "--duration"),
+        (&["-i", "lo", "--duration=-1"], "--duration"),
         (&["-i", "lo", "--promiscuous", "-p"], "--promiscuous"),
     ] {
         let output = Command::new(dotquad()).arg("sniff").args(words).output()?;
@@ -818,9 +821,6 @@ fn no_capability() -> Result<(), Failed> {
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert_eq!(said.lines().count(), 1, "{said}");
-    assert!(
-        said.contains("CAP_NET_RAW") && said.contains("setcap"),
-        "{said}"
-    );
+    assert!(said.contains("setcap cap_net_raw"), "{said}");
     Ok(())
 }
