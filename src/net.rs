@@ -8,6 +8,10 @@ mod ancillary;
 #[cfg(target_os = "linux")]
 mod batch;
 mod databases;
+#[cfg(target_os = "linux")]
+pub mod drive;
+#[cfg(target_os = "linux")]
+pub mod engine;
 pub mod interface;
 #[cfg(target_os = "linux")]
 mod netlink;

@@ -16,6 +16,8 @@ use std::process::{Command, ExitCode, Stdio};
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
+#[path = "live/engine.rs"]
+mod engine;
 #[path = "live/filter.rs"]
 mod filter;
 
@@ -56,6 +58,9 @@ fn namespace() -> Option<&'static [&'static str]> {
 }
 
 fn main() -> ExitCode {
+    if let Some(played) = engine::scene() {
+        return played;
+    }
     let inside = env::var_os(INSIDE).is_some();
     if !inside
         && let Some(words) = namespace()
@@ -74,7 +79,9 @@ fn main() -> ExitCode {
     let powers = Powers { namespace: inside };
     let arguments = Arguments::from_args();
     let listing = arguments.list;
-    let conclusion = libtest_mimic::run(&arguments, filter::trials(powers));
+    let mut trials = filter::trials(powers);
+    trials.extend(engine::trials(powers));
+    let conclusion = libtest_mimic::run(&arguments, trials);
     if !listing {
         let ran = conclusion.num_passed + conclusion.num_failed;
         println!("live tests: {ran} ran, {} ignored", conclusion.num_ignored);
