@@ -100,6 +100,8 @@ pub enum Event<'a> {
         /// For EMSGSIZE, the MTU that the kernel knows.
         mtu: Option<u32>,
     },
-    /// Our own receive buffers were full for so many messages since the last such event.
+    /// Our own receive buffers were full for so many messages since the last such event. It is
+    /// the most that were ours: recent kernels count what a full raw socket would not have taken
+    /// anyway, such as other people's ICMP, and on the loopback our own requests.
     LocalDrops(u64),
 }

@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use libc::c_int;
 use nix::sys::prctl;
@@ -14,7 +15,8 @@ use socket2::{Domain, Protocol, SockFilter, Socket, Type};
 use super::stamps::{Naming, Stamps};
 use super::{BATCH, Cards, Engine, Mode, Options, Port, Role, Unanswered};
 use crate::error::{Error, Result, named};
-use crate::net::batch::{Inbox, Outgoing};
+use crate::net::ancillary;
+use crate::net::batch::{Inbox, Outgoing, Received};
 use crate::net::sockopt;
 use crate::probe::Fragmentation;
 
@@ -190,6 +192,42 @@ fn hear(options: &Options, socket: &Socket) -> Result<()> {
 /// Asks for time stamps. A kernel without them is no failure: the run's own clock remains.
 fn ask_for_stamps(socket: &Socket, flags: u32) -> bool {
     sockopt::set(socket.as_fd(), libc::SOL_SOCKET, TIMESTAMPING, &flags).is_ok()
+}
+
+/// Waits until receive stamps are made: the kernel begins that some time after the first socket
+/// asks, and the first replies would have none. A datagram of our own to ourselves tells; without
+/// a loopback nothing does, and nothing is lost but those stamps.
+fn await_stamps(inbox: &mut Inbox) {
+    const LIMIT: Duration = Duration::from_millis(20);
+    const PAUSE: Duration = Duration::from_micros(50);
+    let own = || {
+        let socket = Socket::new(Domain::IPV4, Type::DGRAM, None)?;
+        socket.set_nonblocking(true)?;
+        socket.bind(&SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0).into())?;
+        socket.connect(&socket.local_addr()?)?;
+        io::Result::Ok(socket)
+    };
+    let Ok(socket) = own() else {
+        return;
+    };
+    let flags = libc::SOF_TIMESTAMPING_SOFTWARE | libc::SOF_TIMESTAMPING_RX_SOFTWARE;
+    let began = Instant::now();
+    while ask_for_stamps(&socket, flags)
+        && began.elapsed() < LIMIT
+        && socket.send(&[0]).is_ok()
+        && inbox.receive(socket.as_fd(), 0).is_ok()
+    {
+        let stamped = |message: Received<'_>| {
+            let mut notes = message.control.iter();
+            notes.any(|(_, kind, data)| {
+                kind == TIMESTAMPING && matches!(ancillary::time_stamps(data), Some((Some(_), _)))
+            })
+        };
+        if inbox.messages().any(stamped) {
+            return;
+        }
+        std::thread::sleep(PAUSE);
+    }
 }
 
 /// The flags for the stamps of what comes.
@@ -370,6 +408,8 @@ fn assemble(
     let _ = prctl::set_timerslack(1000);
     // Asked for a broadcast's way without this, the kernel refuses.
     let _ = scout.set_broadcast(true);
+    let mut inbox = Inbox::new(BATCH, options.largest.clamp(128, 0xffff));
+    await_stamps(&mut inbox);
     Ok(Engine {
         ports,
         ready: Vec::new(),
@@ -378,7 +418,7 @@ fn assemble(
         raw,
         source: options.source,
         stamp_flags,
-        inbox: Inbox::new(BATCH, options.largest.clamp(128, 0xffff)),
+        inbox,
         outgoing: Outgoing::new(BATCH),
         cards: Cards::default(),
         unanswered: Unanswered::default(),
