@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::engine::{Engine, Progress};
 use crate::error::Result;
-use crate::probe::{Machine, Outbox, Wait};
+use crate::probe::{Event, Machine, Outbox, Wait};
 
 /// How often a watcher that cannot wake the loop is asked whether it has something.
 const GLANCE: Duration = Duration::from_millis(100);
@@ -155,10 +155,12 @@ pub fn drive<M: Machine>(
                 limit = limit.min(GLANCE);
             }
         }
-        engine.wait(limit, room, watcher.wake())?;
-        engine.receive(clock, &mut |now, event| {
-            machine.handle(now, event, &mut outbox);
-        });
+        let mut sink = |now, event: &Event<'_>| machine.handle(now, event, &mut outbox);
+        if engine.wait(limit, room, watcher.wake())? {
+            engine.receive(clock, &mut sink);
+        } else if !limit.is_zero() {
+            engine.look_for_drops(clock, &mut sink);
+        }
         if hand_on(&mut outbox, watcher).is_break() {
             return Ok(Ending::Stopped);
         }

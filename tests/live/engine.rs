@@ -64,6 +64,7 @@ const SCENES: &[(&str, &[Need], Scene)] = &[
     ("engine_ttl_datagram", &[Need::Ip], || {
         time_to_live(Mode::Datagram)
     }),
+    ("engine_full_socket", &[Need::Ip], full_socket),
     ("engine_interface_vanishes", &[Need::Ip], vanishing),
     ("engine_without_permission", &[Need::Root], permission),
 ];
@@ -844,6 +845,39 @@ fn time_to_live(mode: Mode) -> Result<(), Failed> {
     if let Err((_, port, id, _)) = &log.errors[1].quoted {
         assert_eq!((*port, *id), (4001, Some(2)));
     }
+    Ok(())
+}
+
+/// Nobody answers for the address, so that what is sent stays in the socket: what has no room is
+/// refused after a while, and nothing is lost unheard.
+fn full_socket() -> Result<(), Failed> {
+    shell(
+        "ip link add veth5 type veth peer name veth6; ip addr add 10.6.0.1/24 dev veth5
+         ip link set veth6 up; ip link set veth5 up",
+    )?;
+    let options = Options {
+        send_buffer: Some(1),
+        ..icmp(Mode::Raw)
+    };
+    let mut engine = open(&options)?;
+    let probes = (0..40).map(|id| {
+        let sequence = u16::try_from(id).unwrap();
+        (
+            probe(id, Ipv4Addr::new(10, 6, 0, 9), 1),
+            echo_request(sequence, 1000),
+        )
+    });
+    let mut sender = Sender::new(probes.collect());
+    sender.settle = Duration::from_millis(1500);
+    let log = run(sender, &mut engine)?;
+    assert!(!log.handed.is_empty());
+    assert!(
+        log.failed
+            .iter()
+            .any(|(_, error, _)| *error == libc::EAGAIN),
+        "{log:?}"
+    );
+    assert_eq!(log.handed.len() + log.failed.len(), 40);
     Ok(())
 }
 
