@@ -871,12 +871,10 @@ fn full_socket() -> Result<(), Failed> {
     sender.settle = Duration::from_millis(1500);
     let log = run(sender, &mut engine)?;
     assert!(!log.handed.is_empty());
-    assert!(
-        log.failed
-            .iter()
-            .any(|(_, error, _)| *error == libc::EAGAIN),
-        "{log:?}"
-    );
+    assert!(!log.failed.is_empty());
+    for (_, error, _) in &log.failed {
+        assert!([libc::EAGAIN, libc::ENOBUFS].contains(error), "{log:?}");
+    }
     assert_eq!(log.handed.len() + log.failed.len(), 40);
     Ok(())
 }
