@@ -67,7 +67,8 @@ pub struct Options {
     pub udp: Option<RangeInclusive<u16>>,
     /// TCP probes, from these ports; raw only.
     pub tcp: Option<RangeInclusive<u16>>,
-    /// Some probes choose their identification field; raw only.
+    /// Some probes choose their identification field. A datagram engine cannot, and refuses them:
+    /// look at [`Engine::is_raw`] before.
     pub header_included: bool,
     /// Send from this address of ours.
     pub source: Option<Ipv4Addr>,

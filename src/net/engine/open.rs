@@ -72,10 +72,7 @@ pub(super) fn engine(options: &Options) -> Result<Engine> {
 
 /// What is asked for that datagram sockets cannot do.
 fn only_raw(options: &Options) -> Option<&'static str> {
-    if options.tcp.is_some() {
-        return Some("sending TCP probes");
-    }
-    (options.header_included).then_some("choosing fields of the IPv4 header")
+    options.tcp.is_some().then_some("sending TCP probes")
 }
 
 /// The sentence that helps.

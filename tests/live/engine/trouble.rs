@@ -194,15 +194,21 @@ pub(super) fn permission() -> Result<(), Failed> {
         ] {
             ensure(text.contains(word), &format!("{word} is not in: {text}"))?;
         }
-        // UDP takes no permission.
+        // UDP takes no permission, unless a probe chooses its identification.
         let options = Options {
+            header_included: true,
             udp: Some(4000..=4000),
             ..Options::default()
         };
         let mut engine = open(&options)?;
+        assert!(!engine.is_raw());
         let body = udp(4000, 4001, b"");
-        let log = run(Sender::new(vec![(probe(1, LO, 17), body)]), &mut engine)?;
+        let mut chosen = probe(2, LO, 17);
+        chosen.identification = Some(7);
+        let probes = vec![(probe(1, LO, 17), body.clone()), (chosen, body)];
+        let log = run(Sender::new(probes), &mut engine)?;
         assert_eq!(log.errors.len(), 1);
+        assert_eq!(log.failed, [(2, libc::EPROTONOSUPPORT, None)]);
         return Ok(());
     }
     // The program may lie where only root can look.
