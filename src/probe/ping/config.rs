@@ -69,6 +69,7 @@ pub enum Patience {
 
 /// A run of pings. `Config::default()` is one echo a second of 56 bytes without end, to nobody.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "independent wishes")]
 pub struct Config {
     /// Whom to ask.
     pub targets: Targets,

@@ -54,7 +54,7 @@ pub enum Report {
     },
     /// So many messages did not fit into our own receive buffer: losses from here on may be ours.
     LocalDrops(u64),
-    /// All targets were asked so often, and the next round begins (or there is none).
+    /// All targets were asked so often, and the next round begins or there is none.
     Round(u64),
     /// The sums for one target; the last that is told of it.
     Summary(Box<Summary>),
@@ -62,6 +62,10 @@ pub enum Report {
 
 /// An answer.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "any of them may go with any other"
+)]
 pub struct Reply {
     /// To which probe.
     pub probe: Which,
