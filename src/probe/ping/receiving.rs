@@ -496,7 +496,7 @@ impl Ping {
 
 /// A difference of times of day, the short way round.
 fn around_midnight(milliseconds: i64) -> i64 {
-    const DAY_MS: i64 = DAY as i64;
+    const DAY_MS: i64 = DAY.cast_signed();
     let turned = milliseconds.rem_euclid(DAY_MS);
     if turned > DAY_MS / 2 {
         turned - DAY_MS

@@ -107,7 +107,7 @@ impl Schedule {
     /// What the order of rounds says. `moving` is the average round trip, 0 when there is none.
     pub(super) fn next(&mut self, now: u64, moving: u64) -> Gate {
         let start = *self.start.get_or_insert(now);
-        if self.rounds.is_some_and(|rounds| self.round >= rounds) {
+        if self.targets == 0 || self.rounds.is_some_and(|rounds| self.round >= rounds) {
             return Gate::Over;
         }
         if self.position > 0 || self.turns == 0 {

@@ -49,6 +49,7 @@ pub(super) struct Tally {
 #[expect(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
     reason = "averages of nanoseconds"
 )]
 impl Tally {
