@@ -94,7 +94,8 @@ pub struct Config {
     pub deadline: Option<Duration>,
     /// Packets a second over all targets; `None` is as fast as `in_flight` allows.
     pub rate: Option<f64>,
-    /// Probes waited for at once, over all targets.
+    /// Probes waited for at once, over all targets; each takes about 150 bytes. Not looked at
+    /// with [`Patience::End`].
     pub in_flight: u32,
     /// Probes waited for at once in one /24; `None` has no limit.
     pub in_flight_per_network: Option<u32>,
@@ -147,7 +148,7 @@ impl Default for Config {
             patience: Patience::Each,
             deadline: None,
             rate: None,
-            in_flight: 1 << 20,
+            in_flight: 1 << 16,
             in_flight_per_network: None,
             retries: 0,
             backoff: 1.5,

@@ -128,7 +128,8 @@ impl Ping {
             }
             Event::HandedOver { id, began } => {
                 if let Some(flight) = self.flights.by_id_mut(id) {
-                    flight.sent = began;
+                    // Not before it was handed out, and not in the future.
+                    flight.sent = began.min(nanoseconds(now)).max(flight.sent);
                 }
             }
             Event::SendFailed { id, error, mtu } => self.refused(id, error, mtu, outbox),

@@ -129,7 +129,11 @@ fn more_in_flight_than_there_are_sequence_numbers() {
         delay: ms(900),
         ..Watch::default()
     };
-    let (up, down, end) = run(sweep([10, 64, 0, 0], 14), &mut world);
+    let config = Config {
+        in_flight: 1 << 18,
+        ..sweep([10, 64, 0, 0], 14)
+    };
+    let (up, down, end) = run(config, &mut world);
     assert_eq!((up, down), ((1 << 18) - 2, 0));
     // All at once, and all have the same sequence number.
     assert_eq!(end, ms(900));
@@ -138,7 +142,10 @@ fn more_in_flight_than_there_are_sequence_numbers() {
 #[test]
 fn a_million_targets() {
     let mut world = Million(0);
-    let config = sweep([127, 0, 0, 0], 12);
+    let config = Config {
+        in_flight: 4096,
+        ..sweep([127, 0, 0, 0], 12)
+    };
     let mut ping = Ping::new(config);
     let (mut replies, mut summaries) = (0u32, 0u32);
     network::run(
