@@ -14,6 +14,7 @@ mod answer;
 mod flight;
 mod message;
 mod networks;
+mod path_mtu;
 mod receiving;
 mod schedule;
 mod sending;
@@ -33,6 +34,7 @@ use schedule::Schedule;
 use tally::Tally;
 
 pub use config::{Config, Interface, Kind, Pace, Patience};
+pub use path_mtu::{MtuConfig, MtuReport, PathMtu, Verdict};
 pub use report::{
     Answer, Failure, Oddity, OptionBytes, Reply, Report, RoundTrips, Summary, Which, WrongByte,
 };

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-use super::answer::{self, Heard};
+use super::answer::{self, Evidence, Heard};
 use super::flight::State;
 use super::message::{self, DAY};
 use super::report::{Answer, Failure, Oddity, OptionBytes, Reply, Report, Which};
@@ -160,7 +160,7 @@ impl Ping {
     }
 
     /// The probe that an answer claims to be to, by its own payload.
-    fn claimed(&self, heard: &Heard<'_>) -> Option<Which> {
+    fn claimed(&self, heard: &Heard<'_>) -> Option<(Which, Evidence)> {
         let which = match heard.claim() {
             Some((target, number)) => {
                 let index = self.config.targets.index_of(target)?;
@@ -175,8 +175,8 @@ impl Ping {
         };
         let bits = message::sequence_bits(&self.config.kind);
         let same = (which.number ^ heard.sequence) & ((1 << bits) - 1) == 0;
-        let proved = same && heard.evidence(&self.config, which).proved;
-        proved.then_some(which)
+        let evidence = heard.evidence(&self.config, which);
+        (same && evidence.proved).then_some((which, evidence))
     }
 
     fn hear(&mut self, arrival: &Arrival<'_>, heard: &Heard<'_>, outbox: &mut Outbox<Report>) {
@@ -189,15 +189,17 @@ impl Ping {
         let expected = by_source
             .filter(|_| heard.ours)
             .and_then(|target| self.latest(target, heard.sequence));
-        let proved = |which: &Which| heard.evidence(&self.config, *which).proved;
-        if let Some(which) = expected.filter(proved) {
-            return self.believe(arrival, heard, which, outbox);
+        if let Some(which) = expected {
+            let evidence = heard.evidence(&self.config, which);
+            if evidence.proved {
+                return self.believe(arrival, heard, (which, evidence), outbox);
+            }
         }
         let oddity = match self.claimed(heard) {
-            Some(which) => {
+            Some((which, evidence)) => {
                 let right_source = which.target == arrival.from || self.config.broadcast;
                 if right_source && heard.ours {
-                    return self.believe(arrival, heard, which, outbox);
+                    return self.believe(arrival, heard, (which, evidence), outbox);
                 }
                 let oddity = if heard.ours {
                     Oddity::WrongSource
@@ -251,7 +253,7 @@ impl Ping {
         &mut self,
         arrival: &Arrival<'_>,
         heard: &Heard<'_>,
-        which: Which,
+        (which, evidence): (Which, Evidence),
         outbox: &mut Outbox<Report>,
     ) {
         if heard.damaged {
@@ -265,7 +267,6 @@ impl Ping {
         {
             return self.wonder(arrival, heard, which, Oddity::WrongCookie, outbox);
         }
-        let evidence = heard.evidence(&self.config, which);
         reply.truncated |= evidence.truncated;
         reply.wrong = evidence.wrong;
         reply.answer = self.ahead(reply.answer, arrival.seen);
@@ -491,7 +492,8 @@ impl Ping {
 
     fn closed(&mut self, arrival: &Arrival<'_>, probe: Which, outbox: &mut Outbox<Report>) {
         let heard = Heard::of(Answer::Udp { open: false }, probe.number);
-        self.believe(arrival, &heard, probe, outbox);
+        let evidence = heard.evidence(&self.config, probe);
+        self.believe(arrival, &heard, (probe, evidence), outbox);
     }
 }
 

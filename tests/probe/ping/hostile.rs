@@ -516,7 +516,7 @@ fn an_extended_echo_tells_of_an_interface() {
     let (_, told) = run(config, |now, _, probe, body, post| {
         assert_eq!((body[0], body[6], body[7]), (42, 1, 1));
         // RFC 8335 section 3: state, two reserved bits, active, IPv4, IPv6.
-        let mut message = vec![43, 0, 0, 0, 0, 0, body[6], 0b010_00_110];
+        let mut message = vec![43, 0, 0, 0, 0, 0, body[6], 0b0100_0110];
         message[4..6].copy_from_slice(&IDENTIFIER.to_be_bytes());
         sum(&mut message);
         post.deliver(now + ms(1), reply_from(probe.destination, message));
