@@ -103,8 +103,8 @@ pub struct Ping {
     longest: Option<u64>,
     /// Targets with as many answers as asked for.
     satisfied: u32,
-    /// The most probes on their way at once.
-    pipe: usize,
+    /// With one target: the most probes that were out when one was answered, itself included.
+    pipe: u64,
 }
 
 impl Ping {
@@ -160,7 +160,7 @@ impl Ping {
             (index, target),
             histogram.and_then(Option::as_ref),
             Duration::from_nanos(elapsed),
-            if one { self.pipe as u64 } else { 0 },
+            if one { self.pipe } else { 0 },
         ))
     }
 

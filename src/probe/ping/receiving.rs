@@ -6,7 +6,7 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 
 use super::answer::{self, Evidence, Heard};
-use super::flight::State;
+use super::flight::{Flight, State};
 use super::message::{self, DAY};
 use super::report::{Answer, Failure, Oddity, OptionBytes, Reply, Report, Which};
 use super::{Held, Kind, Ping, STAMP_WAIT, nanoseconds};
@@ -285,7 +285,7 @@ impl Ping {
         reply.late = !duplicate && !waited;
         if let Some(flight) = flight {
             self.end(flight.id(), State::Answered);
-            self.schedule.acknowledge(flight.turn);
+            self.acknowledge(flight);
         }
         self.latest = self.latest.max(nanoseconds(arrival.seen));
         let count = self.config.count;
@@ -318,6 +318,15 @@ impl Ping {
             });
         } else {
             self.settle(flight.id(), reply, outbox);
+        }
+    }
+
+    /// A probe has come to its end at the other end, however.
+    fn acknowledge(&mut self, flight: Flight) {
+        self.schedule.acknowledge(flight.turn);
+        if let Some(tally) = self.tallies.get(flight.target as usize) {
+            let out = tally.transmitted.saturating_sub(flight.number);
+            self.pipe = self.pipe.max(out.saturating_add(1));
         }
     }
 
@@ -471,7 +480,7 @@ impl Ping {
         }
         if failure.fatal {
             self.end(flight.id(), State::Failed);
-            self.schedule.acknowledge(flight.turn);
+            self.acknowledge(flight);
         }
         if let Some(tally) = self.tallies.get_mut(failure.index as usize) {
             tally.error(failure.fatal);

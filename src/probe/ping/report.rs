@@ -270,7 +270,8 @@ pub struct Summary {
     pub rtt: Option<RoundTrips>,
     /// From the first probe of the run to the last answer or probe.
     pub elapsed: Duration,
-    /// The most probes to this target on their way at once (ping's `pipe`).
+    /// The most probes that were out when one was answered, itself included (ping's `pipe`); 0
+    /// where there are many targets.
     pub pipe: u64,
 }
 
