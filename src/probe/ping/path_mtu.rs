@@ -224,8 +224,8 @@ impl PathMtu {
                 payload,
                 ..
             } => {
-                let claimed = message::claim(payload).map(|(_, number)| u64::from(number));
-                let number = id.or(claimed)?;
+                let (sequence, payload) = answer::remembered(&self.config, payload);
+                let number = id.or(sequence)?;
                 let size = self.sized(number)?;
                 let ours = answer::carries(&self.config, self.which(number), payload);
                 (ours && destination == self.target).then_some(size)

@@ -427,9 +427,12 @@ impl Ping {
             } => {
                 let target = self.config.targets.index_of(destination)?;
                 let tally = self.tallies.get(target as usize)?;
-                let number = match message::claim(payload) {
-                    Some((_, number)) => tally.latest(u64::from(number), 32),
-                    None => self.only_waiting(target, tally.transmitted),
+                let (sequence, payload) = answer::remembered(&self.config, payload);
+                let bits = message::sequence_bits(&self.config.kind);
+                let number = match (message::claim(payload), sequence) {
+                    (Some((_, number)), _) => tally.latest(u64::from(number), 32),
+                    (None, Some(sequence)) => tally.latest(sequence, bits),
+                    (None, None) => self.only_waiting(target, tally.transmitted),
                 };
                 let which = number.and_then(|number| self.which(target, number));
                 let which = which.filter(|which| answer::carries(&self.config, *which, payload));
