@@ -9,6 +9,10 @@ mod ancillary;
 mod batch;
 pub mod clock;
 mod databases;
+#[cfg(target_os = "linux")]
+pub mod drive;
+#[cfg(target_os = "linux")]
+pub mod engine;
 pub mod interface;
 #[cfg(target_os = "linux")]
 pub mod live;
