@@ -10,6 +10,7 @@ use std::thread;
 use dotquad::capture::{Batch, FrameSource};
 use dotquad::error::{Error, Kind};
 use dotquad::filter::{self, Expression, Filter, NoNames};
+use dotquad::net::interface::{self, State};
 use dotquad::net::live::{Backend, Figures, Live, Options};
 use dotquad::wire::frame::{Direction, LinkType, Offload};
 use libtest_mimic::{Failed, Trial};
@@ -92,9 +93,32 @@ fn cable() -> Result<(), Failed> {
     }
     ip("link set dev right address 02:00:00:00:00:02")?;
     ip("address add 10.7.0.1/24 dev left")?;
-    ip("link set dev left up")?;
-    ip("link set dev right up")?;
+    up(&["left", "right"])?;
     ip("neighbour add 10.7.0.2 lladdr 02:00:00:00:00:02 dev left nud permanent")
+}
+
+/// Switches interfaces on, and waits until they can carry packets: the kernel sees to that on a
+/// thread of its own, and throws away what is sent before.
+fn up(names: &[&str]) -> Result<(), Failed> {
+    let switch_on = || {
+        names
+            .iter()
+            .try_for_each(|name| ip(&format!("link set dev {name} up")))
+    };
+    switch_on()?;
+    for _ in 0..100_000 {
+        let interfaces = interface::interfaces()?;
+        let ready = names.iter().all(|name| {
+            let found = interfaces.iter().find(|it| it.name.as_os_str() == *name);
+            found.is_some_and(|it| it.state() == State::Up)
+        });
+        if ready {
+            // The same lock is held while the interface is made ready: it is free by now.
+            return switch_on();
+        }
+        thread::yield_now();
+    }
+    Err(format!("{names:?} do not come up").into())
 }
 
 fn options(interface: &str) -> Options {
@@ -405,8 +429,7 @@ fn any() -> Result<(), Failed> {
         ip("link set dev late addrgenmode none")?;
         ip("link set dev other addrgenmode none")?;
         ip("address add 10.9.0.1/24 dev late")?;
-        ip("link set dev late up")?;
-        ip("link set dev other up")?;
+        up(&["late", "other"])?;
         ip("neighbour add 10.9.0.2 lladdr 02:00:00:00:00:09 dev late nud permanent")?;
         send(Ipv4Addr::new(10, 9, 0, 2), 3)?;
         send(Ipv4Addr::new(10, 7, 0, 2), 4)?;
@@ -540,7 +563,7 @@ fn down() -> Result<(), Failed> {
             &notices,
             &vec!["right is down: waiting for it to come back".to_owned()],
         )?;
-        ip("link set dev right up")?;
+        up(&["left", "right"])?;
         same(&notice(&mut live)?, &"right is up again".to_owned())?;
         send(Ipv4Addr::new(10, 7, 0, 2), 3)?;
         frames.extend(finish(&mut live, 5)?);
