@@ -18,10 +18,16 @@ use libtest_mimic::{Arguments, Failed, Trial};
 
 #[path = "live/cable.rs"]
 mod cable;
+#[path = "live/engine.rs"]
+mod engine;
 #[path = "live/filter.rs"]
 mod filter;
+#[path = "live/names.rs"]
+mod names;
 #[path = "live/ring.rs"]
 mod ring;
+#[path = "live/sandbox.rs"]
+mod sandbox;
 
 /// Set for the program inside the namespace.
 const INSIDE: &str = "DOTQUAD_LIVE_NAMESPACE";
@@ -60,6 +66,15 @@ fn namespace() -> Option<&'static [&'static str]> {
 }
 
 fn main() -> ExitCode {
+    let words: Vec<String> = env::args().skip(1).collect();
+    if let [first, rest @ ..] = words.as_slice()
+        && first == sandbox::INSIDE
+    {
+        return sandbox::be_inside(rest);
+    }
+    if let Some(played) = engine::scene() {
+        return played;
+    }
     let inside = env::var_os(INSIDE).is_some();
     if !inside
         && let Some(words) = namespace()
@@ -79,6 +94,9 @@ fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let listing = arguments.list;
     let mut trials = filter::trials(powers);
+    trials.extend(names::trials(powers));
+    trials.extend(sandbox::trials());
+    trials.extend(engine::trials(powers));
     trials.extend(ring::trials(powers));
     let conclusion = libtest_mimic::run(&arguments, trials);
     if !listing {
