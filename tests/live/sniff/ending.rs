@@ -116,8 +116,11 @@ pub(super) fn folder_gone() -> Result<(), Failed> {
         let words = [&["-i", "lo", "--print", "-w", &path, "udp"][..], more].concat();
         let mut sniffer = sniff(&words)?;
         send(5)?;
-        // They are on their way to the file when they are shown.
+        // They are on their way to the file when they are shown; it is there in a moment.
         sniffer.lines(5)?;
+        while names(folder.path())?.is_empty() {
+            std::thread::yield_now();
+        }
         fs::remove_dir_all(folder.path())?;
         sniffer.signal("INT")?;
         let ended = sniffer.ended()?;
