@@ -11,10 +11,9 @@ use std::path::Path;
 use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
 
 use libtest_mimic::{Failed, Trial};
-use serde_json::Value;
 
 use super::Powers;
-use super::cable::{alone, cable, has_ip, ip, up};
+use super::cable::{alone, has_ip};
 
 #[path = "sniff/ending.rs"]
 mod ending;

@@ -1,6 +1,14 @@
 //! How it ends, whoever ends it, and what it refuses to begin.
 
-use super::*;
+use std::fs;
+use std::io::{BufReader, Read};
+use std::net::UdpSocket;
+use std::process::Command;
+
+use libtest_mimic::Failed;
+
+use super::super::cable::{cable, ip, up};
+use super::{PORT, count, dotquad, folder, names, send, send_to, sniff, stand_in, started};
 
 pub(super) fn signals() -> Result<(), Failed> {
     let folder = folder()?;

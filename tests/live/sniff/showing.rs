@@ -1,6 +1,19 @@
 //! What it shows and writes: the same by every way, and the counters of it.
 
-use super::*;
+#![allow(
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on has failed"
+)]
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::net::UdpSocket;
+use std::process::{Command, Stdio};
+
+use libtest_mimic::Failed;
+use serde_json::Value;
+
+use super::{PORT, count, decode, dotquad, folder, names, send, sniff, stand_in};
 
 pub(super) fn writes_what_it_shows() -> Result<(), Failed> {
     same_lines("lo")
