@@ -4,7 +4,14 @@
 //! tell apart, and works out from what comes back where the path goes and what the network does
 //! to packets on the way. Knows no socket and no clock; what is shown how is not its business.
 
+mod ledger;
+mod pace;
+mod path;
+mod quote;
+mod recipe;
 pub mod report;
+mod rows;
+mod run;
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -12,6 +19,7 @@ use std::time::Duration;
 pub use report::{
     Answer, Balancing, Hop, Key, Link, Mark, Mtu, MtuSource, Outcome, Query, Report, Summary,
 };
+pub use run::Trace;
 
 /// What the probes are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
