@@ -172,7 +172,6 @@ fn difference(quoted: u16, sent: u16) -> u16 {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Appearance {
     source: Ipv4Addr,
-    destination: Ipv4Addr,
     /// The ports, or the identifier.
     flow: Option<u32>,
     /// Quoted checksum less the one that was sent, in one's complement. A NAT that gives the
@@ -185,7 +184,6 @@ impl Appearance {
     pub(super) fn untouched(recipe: &Recipe) -> Self {
         Self {
             source: recipe.target.source,
-            destination: recipe.target.address,
             flow: None,
             checksum: Some(0),
         }
@@ -208,7 +206,6 @@ impl Appearance {
             .filter(|&quoted| quoted != 0);
         Self {
             source: quote.source,
-            destination: quote.destination,
             flow: ports.filter(|_| !same),
             checksum: sent
                 .zip(quoted)
@@ -219,9 +216,6 @@ impl Appearance {
     /// Whether what both show is not the same.
     pub(super) fn differs(&self, earlier: &Self) -> bool {
         let checksum = matches!((self.checksum, earlier.checksum), (Some(a), Some(b)) if a != b);
-        self.source != earlier.source
-            || self.destination != earlier.destination
-            || self.flow != earlier.flow
-            || checksum
+        self.source != earlier.source || self.flow != earlier.flow || checksum
     }
 }

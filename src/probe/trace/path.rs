@@ -369,6 +369,7 @@ impl Path {
         let ask = sent.ask;
         let heard = Heard {
             answer,
+            ttl: ask.ttl,
             place,
             appearance,
             seen: arrival.at,

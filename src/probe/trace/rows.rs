@@ -43,12 +43,26 @@ pub(super) enum Place {
 #[derive(Debug, Clone)]
 pub(super) struct Heard {
     pub(super) answer: Answer,
+    /// The time to live that the probe left with.
+    pub(super) ttl: u8,
     pub(super) place: Place,
     pub(super) appearance: Option<Appearance>,
     /// When.
     pub(super) seen: Duration,
     /// The kernel's stamp of it.
     pub(super) stamp: Option<Stamp>,
+}
+
+impl Heard {
+    /// The answer, as it would have been to a probe with just the time to live to get there.
+    fn answer_at(&self, ttl: u8) -> Answer {
+        let more = self.ttl.saturating_sub(ttl);
+        let quoted = self.answer.quoted_ttl.map(|ttl| ttl.saturating_sub(more));
+        Answer {
+            quoted_ttl: quoted.filter(|&ttl| ttl != 1),
+            ..self.answer.clone()
+        }
+    }
 }
 
 /// A question.
@@ -560,10 +574,10 @@ impl Rows {
         self.told += 1;
         let ttl = self.ttl(at);
         let mut outcomes: Vec<Outcome> = Vec::new();
-        let mut borrowed: Vec<Heard> = Vec::new();
+        let mut borrowed: Vec<Answer> = Vec::new();
         if Some(at) == end {
             let (heard, _) = self.beyond(at);
-            borrowed = heard.map(|(_, heard)| heard.clone()).collect();
+            borrowed = heard.map(|(_, heard)| heard.answer_at(ttl)).collect();
         }
         let mut borrowed = borrowed.into_iter();
         let Some(row) = self.rows.get_mut(at) else {
@@ -584,7 +598,7 @@ impl Rows {
                 }
                 Slot::Refused(error) => Outcome::Refused(error),
                 _ => match borrowed.next() {
-                    Some(heard) => Outcome::Answered(Box::new(heard.answer)),
+                    Some(answer) => Outcome::Answered(Box::new(answer)),
                     None => Outcome::Lost,
                 },
             });
