@@ -5,11 +5,13 @@
 //! to packets on the way. Knows no socket and no clock; what is shown how is not its business.
 
 mod ledger;
+mod mtu;
 mod pace;
 mod path;
 mod quote;
 mod recipe;
 pub mod report;
+mod row;
 mod rows;
 mod run;
 

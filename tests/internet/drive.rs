@@ -147,7 +147,7 @@ fn deliver<M: Machine>(
 ) {
     let message = &back[20..];
     let source = bytes::source(back);
-    let stamp = (sight != Sight::Unprivileged).then(|| Stamp {
+    let stamp = (sight != Sight::Unprivileged).then_some(Stamp {
         nanoseconds: now.as_nanos() as i64,
         source: dotquad::probe::Source::Kernel,
     });

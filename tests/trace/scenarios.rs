@@ -240,4 +240,10 @@ scenarios! {
     wrong_destination
     lost_at_target
     unreachable
+    mtu_told_udp
+    mtu_told_icmp
+    mtu_told_tcp
+    mtu_wide
+    mtu_untold
+    mtu_silent
 }

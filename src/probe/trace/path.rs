@@ -7,9 +7,11 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use super::ledger::{self, Appearance, Ask, Ledger, Match};
+use super::mtu::Search;
 use super::quote::Quote;
 use super::recipe::Recipe;
-use super::rows::{Heard, Next, Place, Rows};
+use super::row::{Heard, Place};
+use super::rows::{Next, Rows};
 use super::{Answer, Config, Hop, Key, Mark, Method, Report, Summary, Target};
 use crate::probe::{Fragmentation, Outbox, Probe, Rtt, Stamp};
 use crate::wire::icmp_extensions;
@@ -42,6 +44,7 @@ pub(super) struct Complaint<'a> {
 #[derive(Debug)]
 enum Stage {
     Rows(Rows),
+    Mtu(Search),
     /// Until the next cycle begins.
     Pause(Duration),
 }
@@ -57,6 +60,8 @@ pub(super) struct Path {
     began: Option<Duration>,
     cycle_began: Duration,
     far: Option<u8>,
+    /// Hops that are told when their links are known too.
+    held: Vec<Hop>,
     summary: Summary,
 }
 
@@ -73,6 +78,7 @@ impl Path {
             began: None,
             cycle_began: Duration::ZERO,
             far: None,
+            held: Vec::new(),
             summary: Summary {
                 target: Some(target.address),
                 ..Summary::default()
@@ -94,16 +100,26 @@ impl Path {
         loop {
             let next = match &mut self.stage {
                 Stage::Rows(rows) => {
-                    let tell = |hop: Hop| outbox.report(Report::Hop(hop));
+                    let held = &mut self.held;
+                    let tell = |hop: Hop| match config.mtu {
+                        None => outbox.report(Report::Hop(hop)),
+                        Some(_) => held.push(hop),
+                    };
                     rows.advance(now, config, &self.ledger, &mut self.asks, tell)
                 }
+                Stage::Mtu(search) => search.advance(now, config, &self.ledger, &mut self.asks),
                 Stage::Pause(until) if *until > now => Next::At(*until),
                 Stage::Pause(_) => Next::Finished,
             };
             if let Next::At(_) = next {
                 return next;
             }
-            if !self.next_stage(now, config) {
+            let more = self.next_stage(now, config);
+            if !more || !matches!(self.stage, Stage::Mtu(_)) {
+                let held = self.held.drain(..);
+                held.for_each(|hop| outbox.report(Report::Hop(hop)));
+            }
+            if !more {
                 let began = self.began.unwrap_or(now);
                 self.summary.duration = now.saturating_sub(began);
                 outbox.report(Report::Summary(std::mem::take(&mut self.summary)));
@@ -126,11 +142,20 @@ impl Path {
                     }
                 }
                 self.far = rows.reached.then_some(rows.hops);
-                if self.cycle >= config.cycles {
-                    return false;
+                if let Some(size) = config.mtu {
+                    self.stage = Stage::Mtu(Search::new(size, &self.held));
+                    return true;
                 }
-                let next = self.cycle_began.saturating_add(config.cycle_interval);
-                self.stage = Stage::Pause(next);
+                return self.pause(config);
+            }
+            Stage::Mtu(search) => {
+                for hop in &mut self.held {
+                    hop.mtu = search.behind(hop.ttl);
+                }
+                if self.far.is_some() {
+                    self.summary.path_mtu = search.size();
+                }
+                return self.pause(config);
             }
             Stage::Pause(_) => {
                 self.cycle += 1;
@@ -141,6 +166,16 @@ impl Path {
                 self.stage = Stage::Rows(rows);
             }
         }
+        true
+    }
+
+    /// Waits for the next cycle. False when that was the last.
+    fn pause(&mut self, config: &Config) -> bool {
+        if self.cycle >= config.cycles {
+            return false;
+        }
+        let next = self.cycle_began.saturating_add(config.cycle_interval);
+        self.stage = Stage::Pause(next);
         true
     }
 
@@ -156,6 +191,7 @@ impl Path {
         while let Some(ask) = self.asks.pop_front() {
             let wanted = match &mut self.stage {
                 Stage::Rows(rows) => rows.wants(&ask),
+                Stage::Mtu(search) => search.wants(&ask),
                 Stage::Pause(_) => false,
             };
             if !wanted {
@@ -164,6 +200,7 @@ impl Path {
             let index = self.ledger.push(ask, now);
             match &mut self.stage {
                 Stage::Rows(rows) => rows.asked(&ask, index),
+                Stage::Mtu(search) => search.asked(&ask, index),
                 Stage::Pause(_) => {}
             }
             self.summary.probes += 1;
@@ -183,7 +220,11 @@ impl Path {
                     .then(|| self.recipe.identification(number)),
                 protocol: self.recipe.protocol(),
             };
-            let length = ask.size.unwrap_or(config.length);
+            let length = match (ask.size, config.method) {
+                (Some(size), _) => size,
+                (None, Method::Tcp) => 0,
+                (None, _) => config.length,
+            };
             outbox.send(probe, &[], |bytes| {
                 self.recipe.body(number, ask.flow, length, bytes);
             });
@@ -219,13 +260,14 @@ impl Path {
     }
 
     /// The kernel refused a probe.
-    pub(super) fn refused(&mut self, index: u64, error: i32, _mtu: Option<u32>) {
+    pub(super) fn refused(&mut self, index: u64, error: i32, mtu: Option<u32>) {
         let Some(sent) = self.ledger.get(index) else {
             return;
         };
         self.summary.probes = self.summary.probes.saturating_sub(1);
         match &mut self.stage {
             Stage::Rows(rows) => rows.refused(&sent.ask, error),
+            Stage::Mtu(search) => search.refused(&sent.ask, mtu),
             Stage::Pause(_) => {}
         }
     }
@@ -313,9 +355,23 @@ impl Path {
             (self.ledger.index_of(number), Some((0, 0)), None, failed)
         } else if protocol == PROTOCOL_TCP
             && !elsewhere
-            && let Some((number, open)) = self.recipe.acknowledged(message)
+            && let Some((count, open)) = self.recipe.acknowledged(message)
         {
-            let index = self.ledger.index_of(number);
+            // What a SYN carries is acknowledged by a reset, and not by a SYN.
+            let index = self.ledger.index_of(count).filter(|_| count != 0);
+            let bare = |index: &u64| {
+                let sent = self.ledger.get(*index);
+                open || sent.is_some_and(|sent| sent.ask.size.is_none())
+            };
+            let full = || {
+                let mut sent = self.ledger.iter();
+                let end = |index: u64, ask: &Ask| {
+                    ledger::number(index).checked_add(super::recipe::syn_data(ask.size))
+                };
+                let found = sent.find(|(index, sent)| end(*index, &sent.ask) == Some(count));
+                found.map(|(index, _)| index)
+            };
+            let index = index.filter(bare).or_else(full);
             let index = index.filter(|&index| {
                 flow_of(index).is_some_and(|flow| self.recipe.is_back(message, flow))
             });
@@ -377,6 +433,7 @@ impl Path {
         };
         let in_time = match &mut self.stage {
             Stage::Rows(rows) => rows.heard(&ask, index, heard),
+            Stage::Mtu(search) => search.heard(&ask, &heard),
             Stage::Pause(_) => false,
         };
         if !in_time {

@@ -119,10 +119,12 @@ impl Recipe {
         let [high, low] = self.source_port_of(flow).to_be_bytes();
         let transport = usize::from(length.max(LEAST).saturating_sub(IPV4));
         if self.method == Method::Tcp {
-            let segment = self.syn(number, flow);
+            bytes.extend_from_slice(&self.syn(number, flow));
+            let len = bytes.len() + usize::from(syn_data(Some(length)));
+            bytes.resize(len, 0);
+            let segment = bytes.get(start..).unwrap_or_default();
             let len = u32::try_from(segment.len()).unwrap_or_default();
-            let sum = pseudo.sum(PROTOCOL_TCP, len).with(&segment).checksum();
-            bytes.extend_from_slice(&segment);
+            let sum = pseudo.sum(PROTOCOL_TCP, len).with(segment).checksum();
             write(bytes, start + 16, sum);
             return;
         }
@@ -235,8 +237,9 @@ impl Recipe {
         }
     }
 
-    /// Which probe a TCP segment answers, and whether the port is open: RST or SYN with the
-    /// acknowledgment that RFC 9293 section 3.10.7 asks for. Whose flow it is, is for the caller.
+    /// What a TCP segment acknowledges, and whether the port is open: RST or SYN with the
+    /// acknowledgment that RFC 9293 section 3.10.7 asks for. It is the number of the probe, and
+    /// the bytes it carried. Whose flow it is, is for the caller.
     pub(super) fn acknowledged(&self, segment: &[u8]) -> Option<(u16, bool)> {
         let lens = Lens(segment);
         if self.method != Method::Tcp || lens.u16(0)? != self.port {
@@ -256,6 +259,11 @@ impl Recipe {
         let lens = Lens(message);
         lens.u16(0) == Some(self.port) && lens.u16(2) == Some(self.flow_port(flow))
     }
+}
+
+/// The bytes that a SYN in a datagram of a certain size carries.
+pub(super) fn syn_data(size: Option<u16>) -> u16 {
+    size.map_or(0, |size| size.saturating_sub(IPV4 + 24))
 }
 
 /// The destination and number that a probe's data names.

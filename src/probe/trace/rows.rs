@@ -10,6 +10,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use super::ledger::{Appearance, Ask, Ledger};
+use super::row::{Heard, Place, Row, Slot};
 use super::{Answer, Config, Hop, Outcome, Query};
 use crate::probe::{Rtt, Stamp};
 
@@ -27,99 +28,6 @@ const SILENCE: Duration = Duration::from_millis(1500);
 const SLOWLY: Duration = Duration::from_secs(1);
 /// An answer waits this long for the stamp of its probe's departure.
 const STAMP: Duration = Duration::from_millis(1);
-
-/// What an answer means for the path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
-    /// The path goes on behind who answered.
-    OnTheWay,
-    /// The path ends there, short of the target.
-    Stopped,
-    /// The target answered.
-    Target,
-}
-
-/// An answer, and what it is worth.
-#[derive(Debug, Clone)]
-pub(super) struct Heard {
-    pub(super) answer: Answer,
-    /// The time to live that the probe left with.
-    pub(super) ttl: u8,
-    pub(super) place: Place,
-    pub(super) appearance: Option<Appearance>,
-    /// When.
-    pub(super) seen: Duration,
-    /// The kernel's stamp of it.
-    pub(super) stamp: Option<Stamp>,
-}
-
-impl Heard {
-    /// The answer, as it would have been to a probe with just the time to live to get there.
-    fn answer_at(&self, ttl: u8) -> Answer {
-        let more = self.ttl.saturating_sub(ttl);
-        let quoted = self.answer.quoted_ttl.map(|ttl| ttl.saturating_sub(more));
-        Answer {
-            quoted_ttl: quoted.filter(|&ttl| ttl != 1),
-            ..self.answer.clone()
-        }
-    }
-}
-
-/// A question.
-#[derive(Debug, Clone)]
-enum Slot {
-    /// Not put, or to be put again not before this.
-    Open(Option<Duration>),
-    /// Handed over to be sent when the pace allows.
-    Queued,
-    Asked(u64),
-    Answered(u64, Box<Heard>),
-    Lost,
-    Refused(i32),
-}
-
-impl Slot {
-    fn is_settled(&self) -> bool {
-        matches!(self, Self::Answered(..) | Self::Lost | Self::Refused(_))
-    }
-
-    fn heard(&self) -> Option<(u64, &Heard)> {
-        match self {
-            Self::Answered(index, heard) => Some((*index, heard)),
-            _ => None,
-        }
-    }
-}
-
-#[derive(Debug, Clone)]
-struct Row {
-    slots: Vec<Slot>,
-    /// Slots that are asked again, slowly.
-    again: Vec<usize>,
-}
-
-impl Row {
-    fn heard(&self) -> impl Iterator<Item = (u64, &Heard)> {
-        self.slots.iter().filter_map(Slot::heard)
-    }
-
-    fn is_settled(&self) -> bool {
-        self.slots.iter().all(Slot::is_settled)
-    }
-
-    fn slowest(&self) -> Option<Duration> {
-        self.heard().map(|(_, heard)| rtt(heard)).max()
-    }
-
-    fn place(&self) -> Option<Place> {
-        let mut places = self.heard().map(|(_, heard)| heard.place);
-        places.find(|&place| place != Place::OnTheWay)
-    }
-}
-
-fn rtt(heard: &Heard) -> Duration {
-    Duration::from_nanos(heard.answer.rtt.nanoseconds)
-}
 
 /// What a path wants next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -169,10 +77,7 @@ impl Rows {
         let first = config.first.max(1);
         let count = usize::from(config.max.max(first) - first) + 1;
         let queries = usize::from(config.queries.max(1));
-        let row = Row {
-            slots: vec![Slot::Open(None); queries],
-            again: Vec::new(),
-        };
+        let row = Row::new(queries);
         let far = far.map_or(count, |far| usize::from(far.saturating_sub(first)) + 1);
         Self {
             first,
@@ -241,7 +146,7 @@ impl Rows {
     /// An answer to the probe with this index. False when it comes too late to be told.
     pub(super) fn heard(&mut self, ask: &Ask, index: u64, heard: Heard) -> bool {
         let late = self.row_of(ask.ttl) < self.told;
-        let took = rtt(&heard);
+        let took = heard.rtt();
         match self.slot(ask) {
             Some(slot @ (Slot::Asked(_) | Slot::Lost | Slot::Open(_) | Slot::Queued)) if !late => {
                 let in_time = matches!(slot, Slot::Asked(asked) if *asked == index);
