@@ -19,6 +19,8 @@ mod bytes;
 mod drive;
 #[path = "internet/internet.rs"]
 mod internet;
+#[path = "trace/multipath.rs"]
+mod multipath;
 #[path = "trace/paris.rs"]
 mod paris;
 #[path = "trace/scenarios.rs"]
