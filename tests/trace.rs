@@ -23,5 +23,7 @@ mod internet;
 mod multipath;
 #[path = "trace/paris.rs"]
 mod paris;
+#[path = "trace/random.rs"]
+mod random;
 #[path = "trace/scenarios.rs"]
 mod scenarios;

@@ -381,7 +381,15 @@ impl Ways {
         let Some(level) = self.levels.get_mut(near) else {
             return false;
         };
-        if level.tried >= most {
+        // A hop that answers hardly anybody cannot be asked its way.
+        let heard = level
+            .flows
+            .values()
+            .filter(|trial| trial.heard().is_some())
+            .count();
+        let lost = level.flows.len().saturating_sub(heard);
+        let few = enough(2, self.settings.confidence);
+        if level.tried >= most || lost > heard + few {
             return false;
         }
         let count = lacking.min(AT_ONCE);

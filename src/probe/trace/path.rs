@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use super::ledger::{self, Appearance, Ask, Ledger, Match};
+use super::ledger::{self, Appearance, Ask, Ledger, Match, Sent};
 use super::mtu::Search;
 use super::multipath::Ways;
 use super::quote::Quote;
@@ -398,16 +398,22 @@ impl Path {
             });
             (index, None, Some(open), None)
         } else if protocol == self.recipe.protocol() && protocol != PROTOCOL_TCP && !elsewhere {
-            // Somebody listens on the port. The first to get there was the nearest that got
-            // no other answer, behind all that were answered on the way.
-            let passed = self.ledger.iter().filter(|(_, sent)| sent.passed);
-            let passed = passed.map(|(_, sent)| sent.ask.ttl).max();
-            let nearest = self
+            // Somebody listens on the port, and does not say which probe it was. The first to
+            // get there was the nearest that got no other answer, behind all that were answered
+            // on the way; silent hops right before it are taken for it.
+            let own = |sent: &Sent| self.recipe.is_back(message, sent.ask.flow);
+            let passed = self.ledger.iter().map(|(_, sent)| sent);
+            let passed = passed.filter(|sent| sent.passed && own(sent));
+            let passed = passed.map(|sent| sent.ask.ttl).max();
+            let waiting = self
                 .ledger
                 .iter()
-                .filter(|(_, sent)| !sent.answered && Some(sent.ask.ttl) > passed)
-                .filter(|(_, sent)| self.recipe.is_back(message, sent.ask.flow))
-                .min_by_key(|(index, sent)| (sent.ask.ttl, *index));
+                .filter(|(_, sent)| !sent.answered && Some(sent.ask.ttl) > passed && own(sent));
+            let nearest = match self.stage {
+                // Asked hop by hop, the last question is the one that waits.
+                Stage::Ways(_) => waiting.max_by_key(|(index, _)| *index),
+                _ => waiting.min_by_key(|(index, sent)| (sent.ask.ttl, *index)),
+            };
             (
                 nearest.map(|(index, _)| index),
                 None,
