@@ -245,5 +245,6 @@ scenarios! {
     mtu_told_tcp
     mtu_wide
     mtu_untold
+    mtu_limited
     mtu_silent
 }
