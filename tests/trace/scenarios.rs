@@ -246,5 +246,6 @@ scenarios! {
     mtu_wide
     mtu_untold
     mtu_limited
+    mtu_limited_target
     mtu_silent
 }
