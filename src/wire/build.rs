@@ -40,10 +40,10 @@ pub const MAX_PAYLOAD: usize = 256 << 10;
 /// An Ethernet header and its VLAN tags.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ethernet {
-    /// Who it is for.
-    pub destination: [u8; 6],
-    /// Who it comes from.
-    pub source: [u8; 6],
+    /// Who it is for; zeros unless whoever sends the frame fills it in.
+    pub destination: Option<[u8; 6]>,
+    /// Who it comes from; zeros unless whoever sends the frame fills it in.
+    pub source: Option<[u8; 6]>,
     /// Tags, outermost first (IEEE 802.1Q).
     pub vlans: Vec<Vlan>,
     /// What follows; `0x0800` for IPv4.
@@ -62,8 +62,8 @@ pub struct Vlan {
 impl Default for Ethernet {
     fn default() -> Self {
         Self {
-            destination: [0; 6],
-            source: [0; 6],
+            destination: None,
+            source: None,
             vlans: Vec::new(),
             ethertype: names::ETHERTYPE_IPV4,
         }
@@ -73,8 +73,8 @@ impl Default for Ethernet {
 impl Ethernet {
     /// Appends the header to `out`.
     pub fn write(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.destination);
-        out.extend_from_slice(&self.source);
+        out.extend_from_slice(&self.destination.unwrap_or_default());
+        out.extend_from_slice(&self.source.unwrap_or_default());
         for vlan in &self.vlans {
             out.extend_from_slice(&vlan.tpid.to_be_bytes());
             out.extend_from_slice(&vlan.tci.to_be_bytes());
@@ -112,8 +112,8 @@ pub struct Ipv4 {
     pub protocol: Option<u8>,
     /// Header checksum.
     pub checksum: Option<u16>,
-    /// Source address.
-    pub source: Ipv4Addr,
+    /// Source address; 0.0.0.0 unless whoever sends the packet fills it in.
+    pub source: Option<Ipv4Addr>,
     /// Destination address.
     pub destination: Ipv4Addr,
     /// The options' bytes (see [`options::Ipv4Option`]); padded with zeros, which are End of
@@ -138,10 +138,18 @@ impl Default for Ipv4 {
             ttl: 64,
             protocol: None,
             checksum: None,
-            source: Ipv4Addr::UNSPECIFIED,
+            source: None,
             destination: Ipv4Addr::UNSPECIFIED,
             options: Vec::new(),
         }
+    }
+}
+
+impl Ipv4 {
+    /// The source address as it will stand in the header.
+    #[must_use]
+    pub fn source(&self) -> Ipv4Addr {
+        self.source.unwrap_or(Ipv4Addr::UNSPECIFIED)
     }
 }
 
@@ -220,7 +228,7 @@ impl Spec {
     fn data(&self) -> Result<Vec<u8>> {
         let last_stop = ipv4_options::last_stop(&self.ipv4.options);
         let destination = last_stop.unwrap_or(self.ipv4.destination.octets());
-        let pseudo = Pseudo::V4(self.ipv4.source.octets(), destination);
+        let pseudo = Pseudo::V4(self.ipv4.source().octets(), destination);
         self.transport.build(&pseudo, &self.payload)
     }
 
@@ -262,7 +270,7 @@ impl Spec {
         header.extend_from_slice(&ip.identification.to_be_bytes());
         header.extend_from_slice(&fragmentation.to_be_bytes());
         header.extend_from_slice(&[ip.ttl, self.protocol(), 0, 0]);
-        header.extend_from_slice(&ip.source.octets());
+        header.extend_from_slice(&ip.source().octets());
         header.extend_from_slice(&ip.destination.octets());
         header.extend(options);
         Ok(header)

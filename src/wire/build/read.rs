@@ -35,6 +35,14 @@ impl Spec {
     }
 }
 
+impl Spec {
+    /// The spec of a datagram that begins with its IPv4 header, and of what trails behind it.
+    #[must_use]
+    pub fn read_datagram(bytes: &[u8]) -> Self {
+        datagram(bytes, 0)
+    }
+}
+
 /// The Ethernet header and the tags behind it, if that is all there is before the datagram.
 fn ethernet(layers: &[Layer], bytes: &[u8]) -> Option<Ethernet> {
     let (first, tags) = layers.split_first()?;
@@ -54,8 +62,8 @@ fn ethernet(layers: &[Layer], bytes: &[u8]) -> Option<Ethernet> {
         })
         .collect::<Option<Vec<_>>>()?;
     let ethernet = Ethernet {
-        destination: lens.array(0)?,
-        source: lens.array(6)?,
+        destination: Some(lens.array(0)?),
+        source: Some(lens.array(6)?),
         vlans,
         ethertype: lens.u16(bytes.len().checked_sub(2)?)?,
     };
@@ -196,7 +204,7 @@ fn literal(bytes: &[u8]) -> Spec {
             ttl,
             protocol: Some(protocol),
             checksum: Some(u16::from_be_bytes([c1, c2])),
-            source: address(12),
+            source: Some(address(12)),
             destination: address(16),
             options,
         },

@@ -81,7 +81,7 @@ impl Fields {
 fn udp(payload: usize) -> Spec {
     Spec {
         ipv4: Ipv4 {
-            source: [192, 0, 2, 1].into(),
+            source: Some([192, 0, 2, 1].into()),
             destination: [198, 51, 100, 2].into(),
             ..Ipv4::default()
         },
@@ -126,7 +126,7 @@ fn any_ipv4() -> impl Strategy<Value = Ipv4> {
                 fragment_offset: offset * 8,
                 ttl,
                 checksum,
-                source: addresses.0.into(),
+                source: Some(addresses.0.into()),
                 destination: addresses.1.into(),
                 options,
                 ..Ipv4::default()
@@ -147,7 +147,7 @@ proptest! {
             ("flags.reserved", ipv4.reserved.into()), ("flags.df", ipv4.df.into()),
             ("flags.mf", ipv4.mf.into()), ("fragment_offset", ipv4.fragment_offset.into()),
             ("ttl", ipv4.ttl.into()), ("protocol", PROTOCOL_EXPERIMENT.into()),
-            ("source", u32::from(ipv4.source).into()), ("destination", u32::from(ipv4.destination).into()),
+            ("source", u32::from(ipv4.source()).into()), ("destination", u32::from(ipv4.destination).into()),
         ] {
             prop_assert_eq!(fields.get(&format!("ipv4.{name}")), Some(value), "{}", name);
         }
@@ -170,7 +170,7 @@ proptest! {
         prop_assert_eq!((theirs.dont_fragment, theirs.more_fragments), (ipv4.df, ipv4.mf));
         prop_assert_eq!(theirs.fragment_offset.value() * 8, ipv4.fragment_offset);
         prop_assert_eq!(theirs.time_to_live, ipv4.ttl);
-        prop_assert_eq!(theirs.source, ipv4.source.octets());
+        prop_assert_eq!(theirs.source, ipv4.source().octets());
         prop_assert_eq!(theirs.destination, ipv4.destination.octets());
         // It cannot say the reserved flag.
         if !ipv4.reserved {
@@ -403,11 +403,11 @@ fn a_rewritten_frame_has_the_checksums_of_its_new_addresses() {
         dissect(&frame, Judge::ALL, &mut packet);
         let mut out = Vec::new();
         rewrite.apply(&frame, &packet, &mut out);
-        spec.ipv4.source = [10, 9, 8, 7].into();
+        spec.ipv4.source = Some([10, 9, 8, 7].into());
         spec.ipv4.destination = [203, 0, 113, 255].into();
         spec.ethernet = Some(Ethernet {
-            destination: [2, 0, 0, 0, 0, 8],
-            source: [2, 0, 0, 0, 0, 9],
+            destination: Some([2, 0, 0, 0, 0, 8]),
+            source: Some([2, 0, 0, 0, 0, 9]),
             ..Ethernet::default()
         });
         assert_eq!(out, spec.frame().unwrap());
