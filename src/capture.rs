@@ -12,6 +12,7 @@ mod lengths;
 mod pcap;
 mod pcapng;
 mod reader;
+mod record;
 mod writer;
 
 #[cfg(test)]
@@ -20,6 +21,7 @@ mod tests;
 pub use batch::{Batch, Interface, Resolution};
 pub use compression::Compression;
 pub use reader::{Reader, open};
+pub use record::{Lease, Places};
 pub use writer::{Format, Writer, Written};
 
 use crate::error::Result;

@@ -3,11 +3,19 @@
 //! The only room that reads a clock or opens a socket. It must not know what is printed, nor
 //! what was typed. Linux is the platform; elsewhere on Unix the portable half remains.
 
+#[cfg(target_os = "linux")]
+mod ancillary;
+#[cfg(target_os = "linux")]
+mod batch;
 mod databases;
 pub mod interface;
 #[cfg(target_os = "linux")]
+pub mod live;
+#[cfg(target_os = "linux")]
 mod netlink;
 pub mod resolver;
+#[cfg(target_os = "linux")]
+mod ring;
 pub mod signals;
 #[cfg(target_os = "linux")]
 mod sockopt;
