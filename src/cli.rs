@@ -22,6 +22,7 @@ mod pipeline;
 mod progress;
 mod render;
 mod selector;
+mod send;
 mod shot;
 mod stage;
 mod table;
@@ -63,6 +64,8 @@ pub enum Outcome {
 pub fn run(cli: &args::Cli, console: &mut Console<'_>) -> Result<Outcome> {
     match &cli.command {
         args::Command::Decode(decode) => decode::run(decode, cli.color, console),
+        args::Command::Send(send) => send::run(send, cli.color, console),
+        args::Command::Replay(replay) => send::replay(replay, console),
         args::Command::Filter(filter) => filter::run(filter, console),
         args::Command::Interfaces { format } => {
             interfaces::run(*format, console.out).map(|()| Outcome::Done)

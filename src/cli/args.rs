@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::send::{ReplayArgs, SendArgs};
 use super::{interfaces, time};
 
 /// Takes IPv4 packets apart field by field.
@@ -42,6 +43,10 @@ pub enum Color {
 pub enum Command {
     /// Show the packets of a saved capture
     Decode(Box<Decode>),
+    /// Put one exact packet on the wire, or show it
+    Send(Box<SendArgs>),
+    /// Send a saved capture again
+    Replay(ReplayArgs),
     /// Show the program that a filter becomes
     Filter(FilterArgs),
     /// List the network interfaces
@@ -108,6 +113,8 @@ pub enum Format {
     Ndjson,
     /// Chosen fields, comma separated (see --fields)
     Csv,
+    /// A file for send --spec, for each IPv4 packet
+    Spec,
 }
 
 /// Show the packets of a saved capture.

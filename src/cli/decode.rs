@@ -136,6 +136,7 @@ impl Plan {
             Format::Detail => Output::Detail(paint),
             Format::Diagram => Output::Diagram(paint),
             Format::Ndjson => Output::Ndjson,
+            Format::Spec => Output::Spec,
             Format::Csv => {
                 let csv = Csv::new(args.fields.as_deref().unwrap_or(csv::DEFAULT))?;
                 judge.checksums = csv.needs_checksums();
@@ -190,7 +191,7 @@ fn create(path: &Path, files: &[PathBuf]) -> Result<Writer> {
     Writer::create(path)
 }
 
-fn wants_color(color: Color) -> bool {
+pub(super) fn wants_color(color: Color) -> bool {
     match color {
         Color::Always => true,
         Color::Never => false,

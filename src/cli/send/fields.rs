@@ -136,15 +136,15 @@ pub(super) static FIELDS: &[Field] = &[
     plain!("ethernet" Ethernet destination "destination" 0 "ethernet" "MAC" "Send to this MAC address, by a frame of our own"),
     plain!("ethernet" Ethernet source "source" 0 "ethernet-source" "MAC" "The frame's source (default: the interface's)"),
     own!("ethernet" "vlan" true "vlan" "TAG" "A VLAN tag, outermost first: ID[/PRIORITY[/DEI]][@TPID]"
-        |spec, given| {
-            let tags: Result<Vec<_>> = given.words()?.iter().map(notation::vlan).collect();
-            Ethernet::of_mut(spec, &given.name)?.vlans = tags?;
-            Ok(())
-        },
-        |spec| {
-            let vlans = spec.ethernet.as_ref()?.vlans.iter();
-            list(vlans.map(notation::show_vlan).collect())
-        }),
+    |spec, given| {
+        let tags: Result<Vec<_>> = given.words()?.iter().map(notation::vlan).collect();
+        Ethernet::of_mut(spec, &given.name)?.vlans = tags?;
+        Ok(())
+    },
+    |spec| {
+        let vlans = spec.ethernet.as_ref()?.vlans.iter();
+        list(vlans.map(notation::show_vlan).collect())
+    }),
     plain!("ethernet" Ethernet ethertype "ethertype" 0xffff "ethertype" "NUMBER" "What the frame says follows (default 0x0800)"),
     plain!("ipv4" Ipv4 version "version" 15 "ip-version" "NUMBER" "Version (default 4)"),
     plain!("ipv4" Ipv4 ihl "ihl" 15 "ihl" "WORDS" "Header length in 32-bit words"),
@@ -189,16 +189,16 @@ pub(super) static FIELDS: &[Field] = &[
     plain!("icmp" Icmp code "code" 255 "icmp-code" "CODE" "ICMP code"),
     plain!("icmp" Icmp checksum "checksum" 0xffff "icmp-checksum" "NUMBER" "ICMP checksum"),
     own!("icmp" "rest" false "icmp-rest" "NUMBER" "All 32 bits behind ICMP's checksum"
-        |spec, given| {
-            let rest = u32::read(given, u64::from(u32::MAX))?;
-            Icmp::of_mut(spec, &given.name)?.rest = rest.to_be_bytes();
-            Ok(())
-        },
-        |spec| match Icmp::of(spec)?.kind {
-            5 => None,
-            kind if identified(kind) => None,
-            _ => u32::from_be_bytes(Icmp::of(spec)?.rest).show(true),
-        }),
+    |spec, given| {
+        let rest = u32::read(given, u64::from(u32::MAX))?;
+        Icmp::of_mut(spec, &given.name)?.rest = rest.to_be_bytes();
+        Ok(())
+    },
+    |spec| match Icmp::of(spec)?.kind {
+        5 => None,
+        kind if identified(kind) => None,
+        _ => u32::from_be_bytes(Icmp::of(spec)?.rest).show(true),
+    }),
     own!("icmp" "identifier" false "icmp-id" "NUMBER" "Identifier"
         |spec, given| rest(spec, given, |[_, _, c, d], [a, b]| [a, b, c, d]),
         |spec| half(spec, |[a, b, ..]| [a, b])),
@@ -219,28 +219,28 @@ pub(super) static FIELDS: &[Field] = &[
         },
         |_| None),
     own!("icmp" "gateway" false "icmp-gateway" "ADDRESS" "The better gateway"
-        |spec, given| {
-            let gateway = Ipv4Addr::read(given, 0)?;
-            Icmp::of_mut(spec, &given.name)?.rest = gateway.octets();
-            Ok(())
-        },
-        |spec| match Icmp::of(spec)? {
-            Icmp { kind: 5, rest, .. } => Ipv4Addr::from(*rest).show(false),
-            _ => None,
-        }),
+    |spec, given| {
+        let gateway = Ipv4Addr::read(given, 0)?;
+        Icmp::of_mut(spec, &given.name)?.rest = gateway.octets();
+        Ok(())
+    },
+    |spec| match Icmp::of(spec)? {
+        Icmp { kind: 5, rest, .. } => Ipv4Addr::from(*rest).show(false),
+        _ => None,
+    }),
     plain!("icmp" Icmp length "length" 255 "icmp-length" "WORDS" "Length of the quote in 32-bit words"),
     own!("icmp" "extensions" true "icmp-extension" "OBJECT" "An extension object: mpls:LABEL/CLASS/BOTTOM/TTL,.. or CLASS/TYPE:HEX"
-        |spec, given| {
-            let objects: Result<Vec<_>> = given.words()?.iter().map(notation::object).collect();
-            let icmp = Icmp::of_mut(spec, &given.name)?;
-            icmp.extensions.get_or_insert_default().objects = objects?;
-            Ok(())
-        },
-        |spec| {
-            let objects = Icmp::of(spec)?.extensions.as_ref()?.objects.iter();
-            let objects: Vec<String> = objects.map(notation::show_object).collect();
-            Some(list(objects).unwrap_or_else(|| "[]".to_owned()))
-        }),
+    |spec, given| {
+        let objects: Result<Vec<_>> = given.words()?.iter().map(notation::object).collect();
+        let icmp = Icmp::of_mut(spec, &given.name)?;
+        icmp.extensions.get_or_insert_default().objects = objects?;
+        Ok(())
+    },
+    |spec| {
+        let objects = Icmp::of(spec)?.extensions.as_ref()?.objects.iter();
+        let objects: Vec<String> = objects.map(notation::show_object).collect();
+        Some(list(objects).unwrap_or_else(|| "[]".to_owned()))
+    }),
     own!("icmp" "extensions_checksum" false "icmp-extensions-checksum" "NUMBER" "The extension structure's checksum"
         |spec, given| {
             let checksum = Value::read(given, 0xffff)?;
@@ -292,12 +292,12 @@ pub(super) static FIELDS: &[Field] = &[
         |spec, given| payload(spec, given.string()?.as_bytes().to_vec()),
         |spec| readable(&spec.payload)),
     own!("payload" "hex" false "data-hex" "HEX" "Payload in hexadecimal"
-        |spec, given| payload(spec, given.hex()?),
-        |spec| match spec.payload.as_slice() {
-            [] => None,
-            bytes if readable(bytes).is_some() => None,
-            bytes => Some(format!("\"{}\"", to_hex(bytes))),
-        }),
+    |spec, given| payload(spec, given.hex()?),
+    |spec| match spec.payload.as_slice() {
+        [] => None,
+        bytes if readable(bytes).is_some() => None,
+        bytes => Some(format!("\"{}\"", to_hex(bytes))),
+    }),
     own!("payload" "file" false "data-file" "FILE" "Payload from a file; - is standard input"
         |spec, given| payload(spec, super::read_limited(given.string()?, MAX_PAYLOAD)?),
         |_| None),
@@ -308,14 +308,14 @@ pub(super) static FIELDS: &[Field] = &[
         },
         |_| None),
     own!("frame" "trailer" false "trailer" "HEX" "Bytes behind the datagram"
-        |spec, given| {
-            spec.trailer = given.hex()?;
-            Ok(())
-        },
-        |spec| match spec.trailer.as_slice() {
-            [] => None,
-            bytes => Some(format!("\"{}\"", to_hex(bytes))),
-        }),
+    |spec, given| {
+        spec.trailer = given.hex()?;
+        Ok(())
+    },
+    |spec| match spec.trailer.as_slice() {
+        [] => None,
+        bytes => Some(format!("\"{}\"", to_hex(bytes))),
+    }),
     own!("frame" "truncate" false "truncate" "BYTES" "Send only so many bytes of the datagram"
         |spec, given| {
             spec.truncate = Some(u32::read(given, 0xffff_ffff)?);
@@ -329,11 +329,7 @@ fn identified(kind: u8) -> bool {
     matches!(kind, 0 | 8 | 13..=18 | 37 | 38)
 }
 
-fn rest(
-    spec: &mut Spec,
-    given: &Given,
-    put: fn([u8; 4], [u8; 2]) -> [u8; 4],
-) -> Result<()> {
+fn rest(spec: &mut Spec, given: &Given, put: fn([u8; 4], [u8; 2]) -> [u8; 4]) -> Result<()> {
     let number = u16::read(given, 0xffff)?;
     let icmp = Icmp::of_mut(spec, &given.name)?;
     icmp.rest = put(icmp.rest, number.to_be_bytes());

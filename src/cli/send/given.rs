@@ -172,7 +172,11 @@ pub(super) fn number(text: &str) -> Option<u64> {
 pub(super) fn mac(text: &str) -> Option<[u8; 6]> {
     let pairs: Vec<u8> = text
         .split(':')
-        .map(|pair| u8::from_str_radix(pair, 16).ok().filter(|_| pair.len() == 2 && !pair.starts_with('+')))
+        .map(|pair| {
+            u8::from_str_radix(pair, 16)
+                .ok()
+                .filter(|_| pair.len() == 2 && !pair.starts_with('+'))
+        })
         .collect::<Option<_>>()?;
     pairs.try_into().ok()
 }
@@ -183,7 +187,11 @@ pub(super) fn hex(text: &str) -> Option<Vec<u8>> {
     let digits = text
         .chars()
         .filter(|digit| !digit.is_ascii_whitespace() && *digit != ':')
-        .map(|digit| digit.to_digit(16).and_then(|digit| u8::try_from(digit).ok()))
+        .map(|digit| {
+            digit
+                .to_digit(16)
+                .and_then(|digit| u8::try_from(digit).ok())
+        })
         .collect::<Option<Vec<u8>>>()?;
     let (pairs, rest) = digits.as_chunks::<2>();
     rest.is_empty()

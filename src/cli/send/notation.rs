@@ -226,7 +226,7 @@ pub(super) fn tcp_flags(given: &Given) -> Result<u16> {
     let letters = given.string().ok().and_then(|text| {
         let bit = |letter: u8| FLAGS.iter().position(|known| *known == letter);
         let bits = text.bytes().map(|letter| bit(letter.to_ascii_uppercase()));
-        let bits = bits.map(|bit| bit.and_then(|bit| u32::try_from(bit).ok()));
+        let mut bits = bits.map(|bit| bit.and_then(|bit| u32::try_from(bit).ok()));
         bits.try_fold(0, |all: u16, bit| Some(all | 1_u16.checked_shl(bit?)?))
     });
     match letters {
@@ -308,9 +308,8 @@ pub(super) fn object(given: &Given) -> Result<Object> {
             data: hex(data)?,
         })
     };
-    parse(given.string()?).ok_or_else(|| {
-        given.refuse("an object: mpls:LABEL/CLASS/BOTTOM/TTL,.. or CLASS/TYPE:HEX")
-    })
+    parse(given.string()?)
+        .ok_or_else(|| given.refuse("an object: mpls:LABEL/CLASS/BOTTOM/TTL,.. or CLASS/TYPE:HEX"))
 }
 
 /// Writes an extension object.

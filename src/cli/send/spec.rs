@@ -6,6 +6,7 @@ use toml::{Table, Value};
 
 use super::fields::{FIELDS, section};
 use super::given::{Given, Typed};
+use crate::cli::shot::Shot;
 use crate::cli::text::Text;
 use crate::error::{Error, Result};
 use crate::wire::build::{Icmp, Spec, Transport};
@@ -125,8 +126,22 @@ fn typed(value: &Value) -> Option<Typed> {
     })
 }
 
+/// Writes the packet of a captured frame as a spec file.
+pub(in crate::cli) fn render(shot: &Shot<'_>, out: &mut Text) {
+    out.str("# frame ");
+    out.number(shot.frame.number);
+    match Spec::read(shot.frame, shot.packet) {
+        Some(spec) => {
+            out.str("\n\n");
+            write(&spec, out);
+        }
+        None => out.str(" holds no IPv4 packet\n"),
+    }
+    out.push(b'\n');
+}
+
 /// Writes the packet as a spec file.
-pub(in crate::cli) fn write(spec: &Spec, out: &mut Text) {
+pub(super) fn write(spec: &Spec, out: &mut Text) {
     tables(spec, "", out);
 }
 
@@ -152,5 +167,101 @@ fn tables(spec: &Spec, prefix: &str, out: &mut Text) {
         && let Some(quote) = &icmp.quote
     {
         tables(quote, &format!("{prefix}icmp.quote."), out);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+    use crate::capture::{FrameSource, open};
+    use crate::wire::packet::{Judge, Packet, dissect};
+
+    /// All files below `folder`.
+    fn files(folder: &Path, found: &mut Vec<std::path::PathBuf>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                files(&path, found);
+            } else {
+                found.push(path);
+            }
+        }
+    }
+
+    #[test]
+    fn every_captured_packet_comes_back_from_its_spec_byte_for_byte() {
+        let mut captures = Vec::new();
+        files(
+            &Path::new(env!("CARGO_MANIFEST_DIR")).join("captures"),
+            &mut captures,
+        );
+        let (mut packets, mut framed) = (0, 0);
+        for path in captures {
+            let Ok(mut reader) = open(&path) else {
+                continue;
+            };
+            // Behind damage nothing more comes; what came before it counts.
+            while let Ok(Some(batch)) = reader.next_batch() {
+                for frame in batch.frames() {
+                    let mut packet = Packet::new();
+                    dissect(&frame, Judge::ALL, &mut packet);
+                    let Some(spec) = Spec::read(&frame, &packet) else {
+                        continue;
+                    };
+                    let mut text = Text::default();
+                    write(&spec, &mut text);
+                    let text = text.into_string();
+                    let again = parse(&text, "it").unwrap_or_else(|error| {
+                        panic!("{} frame {}: {error}\n{text}", path.display(), frame.number)
+                    });
+                    let bytes = again.frame().unwrap();
+                    assert!(
+                        frame.bytes.ends_with(&bytes) && !bytes.is_empty(),
+                        "{} frame {}:\n{text}",
+                        path.display(),
+                        frame.number
+                    );
+                    packets += 1;
+                    framed += usize::from(bytes.len() == frame.bytes.len());
+                }
+            }
+        }
+        assert!(
+            packets > 500 && framed > 400,
+            "{packets} packets, {framed} whole frames"
+        );
+    }
+
+    #[test]
+    fn what_is_unknown_is_named() {
+        for (text, words) in [
+            ("[ipv4]\ntll = 3", vec!["ipv4.tll", "ttl"]),
+            ("[ipv6]\nttl = 3", vec!["ipv6", "no such table", "ethernet"]),
+            ("[ipv4]\nttl = 256", vec!["ipv4.ttl", "256", "0 to 255"]),
+            ("[ipv4]\nttl = -1", vec!["ipv4.ttl", "-1", "0 to 255"]),
+            ("[ipv4]\nttl = 1.5", vec!["ipv4.ttl", "float"]),
+            (
+                "[ipv4]\nfragment_offset = 12",
+                vec!["fragment_offset", "multiple of 8"],
+            ),
+            ("[ipv4]\noptions = [\"rr:x\"]", vec!["ipv4.options", "rr:x"]),
+            ("[udp]\n[tcp]", vec!["tcp", "udp"]),
+            ("[ipv4\n", vec!["line 1"]),
+            (
+                "[icmp.quote.ipv4]\nttl = 256",
+                vec!["icmp.quote.ipv4.ttl", "0 to 255"],
+            ),
+            ("ttl = 3", vec!["ttl", "no such table"]),
+        ] {
+            let error = parse(text, "x.toml").unwrap_err().to_string();
+            for word in words {
+                assert!(error.contains(word), "{text:?}: {error}");
+            }
+        }
     }
 }

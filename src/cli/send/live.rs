@@ -1,0 +1,565 @@
+//! The packet on the wire: the way it takes, how often and how fast, whether it left as it was
+//! built, and what comes back.
+
+use std::time::Duration;
+
+use super::show::{Shower, frame};
+use super::{CAREFUL, SendArgs, Show, cut, duration, framed, print};
+use crate::cli::args::Color;
+use crate::cli::text::Text;
+use crate::cli::{Console, Outcome};
+use crate::error::{Error, Result};
+use crate::net::pace::{Pace, wall};
+use crate::net::route::{self, Path, Reach};
+use crate::net::signals::Signals;
+use crate::net::transmit::{self, BATCH, Burst, Seen, Tap, Transmitter, kernel_keeps};
+use crate::wire::build::{Ethernet, Spec};
+use crate::wire::field::Lens;
+use crate::wire::frame::{Direction, LinkType};
+use crate::wire::names;
+use crate::wire::packet::{Packet, Protocol};
+
+/// How long a neighbour may take to answer.
+const ARP_PATIENCE: Duration = Duration::from_secs(1);
+/// How long after the last packet its copy is waited for.
+const COPY_PATIENCE: Duration = Duration::from_millis(200);
+/// Bytes of an Ethernet header that the kernel writes.
+const ETHERNET: usize = 14;
+
+/// Runs the command.
+///
+/// # Errors
+/// No privilege, no way, a missing permission on the command line, packets that were refused or
+/// that left otherwise than they were built.
+pub(super) fn run(
+    args: &SendArgs,
+    mut spec: Spec,
+    color: Color,
+    console: &mut Console<'_>,
+) -> Result<Outcome> {
+    let mut shower = Shower::new(args.format.unwrap_or(Show::Line), color);
+    let path = way(args, &spec)?;
+    spec.ipv4.source = spec.ipv4.source.or(path.source);
+    let packets = cut(args, &spec)?;
+    let pace = Speed::new(args, packets.len());
+    guard(args, &spec, &path, &pace)?;
+    let mtu = path.interface.mtu;
+    let by_frame = spec.ethernet.is_some() || packets.iter().any(|it| !kernel_keeps(it, mtu));
+    let link_type = path.interface.link_type.unwrap_or(LinkType::LINUX_SLL);
+    let (frames, transmitter) = if by_frame {
+        let transmitter = Transmitter::frames(&path.interface)?;
+        address(&mut spec, &path, &mut shower, console)?;
+        let frames = packets.iter().map(|it| framed(&spec, it)).collect();
+        (frames, transmitter)
+    } else {
+        let by = args.interface.as_deref();
+        (packets, Transmitter::datagrams(spec.ipv4.destination, by)?)
+    };
+    let shown = match (by_frame, link_type) {
+        (true, link_type) => link_type,
+        (false, _) => LinkType::IPV4,
+    };
+    let mut out = Text::default();
+    for (number, bytes) in (1..).zip(&frames) {
+        let mut frame = frame(bytes, shown, number);
+        frame.time = Some(wall());
+        frame.direction = Some(Direction::Out);
+        shower.show(&frame, None, &mut out);
+    }
+    print(console, &out)?;
+    let signals = Signals::watch()?;
+    let tap = if pace.compares() || args.listen.is_some() {
+        Some(Tap::open(&path.interface)?)
+    } else {
+        None
+    };
+    let mut run = Run {
+        watch: Watch {
+            ahead: match (by_frame, link_type) {
+                (false, LinkType::ETHERNET) => ETHERNET,
+                _ => 0,
+            },
+            pending: vec![0; frames.len()],
+            frames,
+            link_type,
+            compares: pace.compares(),
+            listens: args.listen.is_some(),
+            compared: 0,
+            other: None,
+            replies: 0,
+            spec,
+            shower,
+            out: Text::default(),
+        },
+        tap,
+        transmitter,
+        burst: Burst::default(),
+    };
+    let clock = Pace::start();
+    run.send(&pace, clock, &signals, console)?;
+    let took = clock.elapsed();
+    let listen = args.listen.map(duration);
+    run.finish(listen, &signals, console)?;
+    run.report(took, listen.is_some(), console)
+}
+
+/// How often and how fast.
+struct Speed {
+    /// How often the packet is sent.
+    count: u64,
+    /// Frames it makes.
+    frames: usize,
+    /// From one packet to the next; None is as fast as can be.
+    period: Option<Duration>,
+}
+
+impl Speed {
+    fn new(args: &SendArgs, frames: usize) -> Self {
+        let each = match (args.interval, args.rate) {
+            (Some(seconds), _) => Some(duration(seconds)).filter(|it| !it.is_zero()),
+            (None, Some(0)) => None,
+            (None, rate) => {
+                let rate = f64::from(rate.unwrap_or(1_000));
+                // Fragments count as packets.
+                Some(duration(frames as f64 / rate))
+            }
+        };
+        Self {
+            count: args.count,
+            frames,
+            period: each,
+        }
+    }
+
+    fn total(&self) -> u64 {
+        self.count.saturating_mul(self.frames as u64)
+    }
+
+    /// Packets a second, if there is a limit.
+    fn rate(&self) -> Option<f64> {
+        self.period
+            .map(|period| self.frames as f64 / period.as_secs_f64())
+    }
+
+    fn is_fast(&self) -> bool {
+        // A rate of exactly the limit may come out a little above it.
+        self.rate()
+            .is_none_or(|rate| rate > CAREFUL as f64 * 1.000_1)
+    }
+
+    /// Whether what leaves is read back.
+    fn compares(&self) -> bool {
+        !self.is_fast() || self.total() <= BATCH as u64
+    }
+}
+
+/// The way to the destination.
+fn way(args: &SendArgs, spec: &Spec) -> Result<Path> {
+    let destination = spec.ipv4.destination;
+    let by = args.interface.as_deref();
+    let addressed = spec
+        .ethernet
+        .as_ref()
+        .is_some_and(|it| it.destination.is_some());
+    match (route::path(destination, by), by) {
+        // Whoever names interface and MAC address needs no route.
+        (Err(_), Some(by)) if addressed => {
+            let interface = route::interface(by)?;
+            Ok(Path {
+                source: interface.ipv4.first().map(|own| own.address),
+                interface,
+                next_hop: destination,
+                reach: Reach::Unicast,
+            })
+        }
+        (path, _) => path,
+    }
+}
+
+/// Asks for the flags that say that it is meant.
+fn guard(args: &SendArgs, spec: &Spec, path: &Path, pace: &Speed) -> Result<()> {
+    let destination = spec.ipv4.destination;
+    let to_many = destination.is_multicast()
+        || destination.is_broadcast()
+        || matches!(path.reach, Reach::Broadcast | Reach::Multicast);
+    if to_many && !args.broadcast {
+        return Err(Error::usage(
+            format!("sending to {destination}"),
+            "it is a broadcast or multicast address",
+        )
+        .advice("add --broadcast if that is meant"));
+    }
+    let far = path.reach != Reach::Local && !route::is_own(destination)?;
+    let much = pace.total() > CAREFUL || pace.is_fast() && pace.total() > 1;
+    if far && much && !args.yes {
+        let rate = match pace.rate() {
+            Some(rate) => format!("{rate:.0} a second"),
+            None => "as fast as can be".to_owned(),
+        };
+        return Err(Error::usage(
+            format!("sending {} packets, {rate}, to {destination}", pace.total()),
+            "more than 1000, or more than 1000 a second, to another host",
+        )
+        .advice("add --yes if that is meant"));
+    }
+    Ok(())
+}
+
+/// Completes the Ethernet header, by asking for the neighbour if need be.
+fn address(
+    spec: &mut Spec,
+    path: &Path,
+    shower: &mut Shower,
+    console: &mut Console<'_>,
+) -> Result<()> {
+    let interface = &path.interface;
+    let name = interface.name.to_string_lossy();
+    match interface.link_type {
+        Some(LinkType::ETHERNET) => {}
+        Some(LinkType::RAW) if spec.ethernet.is_none() => return Ok(()),
+        Some(LinkType::RAW) => {
+            return Err(Error::usage(
+                format!("sending by {name}"),
+                "it takes datagrams without an Ethernet header",
+            )
+            .advice("leave out --ethernet, --ethertype and --vlan"));
+        }
+        _ => {
+            return Err(Error::usage(
+                format!("sending by {name}"),
+                "its frames have a header that dotquad does not build",
+            ));
+        }
+    }
+    let ethernet = spec.ethernet.get_or_insert_with(Ethernet::default);
+    if ethernet.source.is_none() {
+        ethernet.source = interface.mac.map(|mac| mac.0);
+    }
+    if ethernet.destination.is_some() || interface.flags.is_loopback() {
+        return Ok(());
+    }
+    ethernet.destination = match path.reach {
+        Reach::Broadcast => Some([0xff; 6]),
+        Reach::Multicast => Some(route::group_mac(spec.ipv4.destination)),
+        Reach::Local | Reach::Unicast => route::neighbour(interface.index, path.next_hop)?,
+    };
+    if ethernet.destination.is_none() {
+        let asked = transmit::ask(path, spec.ipv4.source, ARP_PATIENCE)?;
+        let mut out = Text::default();
+        let reply = asked.reply.as_ref().map(|(bytes, _)| bytes);
+        let frames = [
+            (Some(&asked.request), Direction::Out),
+            (reply, Direction::In),
+        ];
+        for (number, (bytes, direction)) in (1..).zip(frames) {
+            let Some(bytes) = bytes else { continue };
+            let mut frame = frame(bytes, LinkType::ETHERNET, number);
+            frame.time = Some(wall());
+            frame.direction = Some(direction);
+            shower.show(&frame, None, &mut out);
+        }
+        print(console, &out)?;
+        let Some((_, mac)) = asked.reply else {
+            return Err(Error::usage(
+                format!("asking for {} on {name}", path.next_hop),
+                "nobody answered the ARP request",
+            )
+            .advice("--ethernet MAC sends without asking"));
+        };
+        ethernet.destination = Some(mac);
+    }
+    Ok(())
+}
+
+/// A packet being sent.
+struct Run {
+    watch: Watch,
+    tap: Option<Tap>,
+    transmitter: Transmitter,
+    burst: Burst,
+}
+
+/// What is looked for among the frames that go by.
+struct Watch {
+    spec: Spec,
+    frames: Vec<Vec<u8>>,
+    link_type: LinkType,
+    /// Bytes that the kernel puts before each of `frames`.
+    ahead: usize,
+    compares: bool,
+    listens: bool,
+    /// How many of each frame have left and were not seen yet.
+    pending: Vec<u64>,
+    /// Frames that were seen to leave as they were built.
+    compared: u64,
+    /// One that looks like ours and is not as it was built.
+    other: Option<Vec<u8>>,
+    replies: u64,
+    shower: Shower,
+    out: Text,
+}
+
+impl Run {
+    fn send(
+        &mut self,
+        pace: &Speed,
+        clock: Pace,
+        signals: &Signals,
+        console: &mut Console<'_>,
+    ) -> Result<()> {
+        let each = self.watch.frames.len().max(1);
+        // One packet at a time where each is watched, else as many as a call takes.
+        let most = if pace.is_fast() {
+            (BATCH / each).max(1)
+        } else {
+            1
+        };
+        let copies = usize::try_from(pace.count).unwrap_or(usize::MAX).min(most);
+        for _ in 0..copies {
+            for bytes in &self.watch.frames {
+                self.transmitter.load(bytes);
+            }
+        }
+        let mut done = 0_u64;
+        while done < pace.count && signals.interrupted().is_none() {
+            let left = pace.count.saturating_sub(done);
+            let mut now = copies.min(usize::try_from(left).unwrap_or(usize::MAX));
+            if let Some(period) = pace.period {
+                let deadline = period.as_secs_f64() * done as f64;
+                if !self.wait(clock, duration(deadline), console)? {
+                    continue;
+                }
+                // Whatever is due by now goes at once.
+                let due = clock.elapsed().as_secs_f64() / period.as_secs_f64() - done as f64;
+                // A saturating cast: what is absurdly late is sent in whole batches.
+                let due = (due as usize).saturating_add(1);
+                now = now.min(due);
+            }
+            let first = copies.saturating_sub(now).saturating_mul(each);
+            let burst = self.transmitter.send(first);
+            if self.watch.compares && burst.failed == 0 {
+                for pending in &mut self.watch.pending {
+                    *pending = pending.saturating_add(now as u64);
+                }
+            }
+            self.burst.add(burst);
+            done = done.saturating_add(now as u64);
+            self.look(Duration::ZERO, console)?;
+        }
+        Ok(())
+    }
+
+    /// Waits for the deadline a while, watching; true when it has come.
+    fn wait(&mut self, clock: Pace, deadline: Duration, console: &mut Console<'_>) -> Result<bool> {
+        // A socket wakes in whole milliseconds; the rest is for the clock.
+        const CLOSE: Duration = Duration::from_millis(2);
+        let left = deadline.saturating_sub(clock.elapsed());
+        if self.tap.is_some() && left > CLOSE {
+            let patience = left.saturating_sub(CLOSE).min(Duration::from_millis(50));
+            self.look(patience, console)?;
+            return Ok(false);
+        }
+        Ok(clock.wait(deadline))
+    }
+
+    /// Looks at what has gone by; true if there was any.
+    fn look(&mut self, patience: Duration, console: &mut Console<'_>) -> Result<bool> {
+        let Some(tap) = &mut self.tap else {
+            return Ok(false);
+        };
+        let watch = &mut self.watch;
+        let any = tap.read(patience, |seen| watch.see(seen))?;
+        if watch.out.len() > 0 {
+            print(console, &watch.out)?;
+            watch.out.clear();
+        }
+        Ok(any)
+    }
+
+    /// Waits for the last copies, and for replies as long as was asked for.
+    fn finish(
+        &mut self,
+        listen: Option<Duration>,
+        signals: &Signals,
+        console: &mut Console<'_>,
+    ) -> Result<()> {
+        let clock = Pace::start();
+        loop {
+            let missing = self.watch.pending.iter().any(|count| *count > 0);
+            let wanted = if missing {
+                COPY_PATIENCE
+            } else {
+                Duration::ZERO
+            };
+            let wanted = wanted.max(listen.unwrap_or_default());
+            let left = wanted.saturating_sub(clock.elapsed());
+            if left.is_zero() || self.tap.is_none() || signals.interrupted().is_some() {
+                // What is in the socket already counts; a flood of others' frames ends too.
+                for _ in 0..1_000 {
+                    if !self.look(Duration::ZERO, console)? {
+                        break;
+                    }
+                }
+                return Ok(());
+            }
+            self.look(left.min(Duration::from_millis(50)), console)?;
+        }
+    }
+
+    /// Says what was done.
+    fn report(self, took: Duration, listened: bool, console: &mut Console<'_>) -> Result<Outcome> {
+        let Self { watch, burst, .. } = self;
+        let missing: u64 = watch.pending.iter().sum();
+        let seconds = took.as_secs_f64();
+        let mut words = format!("{} packets sent", burst.sent);
+        if burst.sent > 1 && seconds > 0.0 {
+            let rate = burst.sent as f64 / seconds;
+            words.push_str(&format!(" in {seconds:.3} s, {rate:.0} a second"));
+        }
+        words.push_str(&match (watch.compares, missing) {
+            (false, _) => "; above 1000 a second none is compared".to_owned(),
+            (true, 0) => format!("; {} seen to leave as built", watch.compared),
+            (true, missing) => {
+                format!("; {} seen to leave as built, {missing} not", watch.compared)
+            }
+        });
+        if listened {
+            words.push_str(&format!("; {} replies", watch.replies));
+        }
+        console.note(&words);
+        burst.check("sending")?;
+        if missing > 0 {
+            let why = match &watch.other {
+                Some(other) => difference(watch.frames.first(), other),
+                None => format!("{missing} packets were not seen to leave"),
+            };
+            return Err(Error::damaged(
+                "comparing what left with what was built",
+                why,
+            ));
+        }
+        Ok(Outcome::Done)
+    }
+}
+
+/// Where two packets differ first.
+fn difference(built: Option<&Vec<u8>>, seen: &[u8]) -> String {
+    let built = built.map(Vec::as_slice).unwrap_or_default();
+    let pairs = built.iter().zip(seen);
+    let at = pairs.take_while(|(built, seen)| built == seen).count();
+    let byte = |bytes: &[u8]| {
+        bytes
+            .get(at)
+            .map_or("nothing".to_owned(), |byte| format!("0x{byte:02x}"))
+    };
+    format!(
+        "byte {at} is {} and was built as {}; {} bytes left and {} were built",
+        byte(seen),
+        byte(built),
+        seen.len(),
+        built.len()
+    )
+}
+
+impl Watch {
+    fn see(&mut self, seen: Seen<'_>) {
+        match seen.direction {
+            Direction::Out if self.compares => {
+                let body = seen.bytes.get(self.ahead..).unwrap_or_default();
+                let known = self.frames.iter().zip(&mut self.pending);
+                let known = known
+                    .filter(|(built, pending)| built.as_slice() == body && **pending > 0)
+                    .map(|(_, pending)| pending)
+                    .next();
+                if let Some(pending) = known {
+                    *pending = pending.saturating_sub(1);
+                    self.compared = self.compared.saturating_add(1);
+                } else if self.resembles(seen.bytes) {
+                    self.other.get_or_insert_with(|| body.to_vec());
+                }
+            }
+            Direction::In if self.listens => {
+                let mut frame = frame(seen.bytes, self.link_type, self.replies.saturating_add(1));
+                frame.time = Some(seen.time);
+                frame.direction = Some(Direction::In);
+                let mut line = Text::default();
+                self.shower.show(&frame, None, &mut line);
+                if answers(seen.bytes, &self.shower.packet, &self.spec) {
+                    self.replies = self.replies.saturating_add(1);
+                    self.out.raw(line.as_bytes());
+                }
+            }
+            Direction::In | Direction::Out => {}
+        }
+    }
+
+    /// Whether a frame goes where ours went, by the same protocol.
+    fn resembles(&self, bytes: &[u8]) -> bool {
+        let start = match self.link_type {
+            LinkType::ETHERNET => ETHERNET,
+            _ => 0,
+        };
+        let lens = Lens(bytes.get(start..).unwrap_or_default());
+        lens.u8(9) == Some(self.spec.protocol())
+            && lens.array(16) == Some(self.spec.ipv4.destination.octets())
+    }
+}
+
+/// Whether a frame answers the packet: the same protocol the other way, or an ICMP error that
+/// quotes it.
+fn answers(bytes: &[u8], packet: &Packet, spec: &Spec) -> bool {
+    let own = spec.ipv4.source().octets();
+    let peer = spec.ipv4.destination;
+    let layers = packet.layers();
+    let mut headers = layers
+        .iter()
+        .filter(|layer| layer.protocol == Protocol::Ipv4)
+        .map(|layer| {
+            (
+                layer.depth,
+                bytes.get(layer.start as usize..).unwrap_or_default(),
+            )
+        });
+    let Some((0, outer)) = headers.next() else {
+        return false;
+    };
+    let quoted = headers.find(|(depth, _)| *depth == 1);
+    let lens = Lens(outer);
+    if let Some((_, quoted)) = quoted {
+        let quote = Lens(quoted);
+        return quote.array(12) == Some(own)
+            && quote.array(16) == Some(peer.octets())
+            && quote.u8(9) == Some(spec.protocol())
+            && ports(quoted).is_none_or(|ports| sent_ports(spec).is_none_or(|sent| sent == ports));
+    }
+    let to_many = peer.is_multicast() || peer.is_broadcast();
+    if lens.array(16) != Some(own)
+        || !to_many && lens.array(12) != Some(peer.octets())
+        || lens.u8(9) != Some(spec.protocol())
+    {
+        return false;
+    }
+    match (sent_ports(spec), ports(outer)) {
+        (Some((source, destination)), Some(ports)) => ports == (destination, source),
+        // A host that talks to itself sees its own request come in too.
+        (None, _) if spec.protocol() == names::PROTOCOL_ICMP => {
+            let own = spec.datagram().unwrap_or_default();
+            outer.get(20) != own.get(20)
+        }
+        _ => true,
+    }
+}
+
+/// The ports of a UDP or TCP datagram, as far as it is there.
+fn ports(datagram: &[u8]) -> Option<(u16, u16)> {
+    let lens = Lens(datagram);
+    if !matches!(lens.u8(9)?, names::PROTOCOL_TCP | names::PROTOCOL_UDP) {
+        return None;
+    }
+    let start = usize::from(lens.u8(0)? & 0x0f).checked_mul(4)?;
+    Some((lens.u16(start)?, lens.u16(start.checked_add(2)?)?))
+}
+
+fn sent_ports(spec: &Spec) -> Option<(u16, u16)> {
+    ports(&spec.datagram().ok()?)
+}
