@@ -22,7 +22,7 @@ mod pipeline;
 mod progress;
 mod render;
 mod selector;
-mod send;
+pub mod send;
 mod shot;
 mod stage;
 mod table;

@@ -18,6 +18,8 @@ use libtest_mimic::{Arguments, Failed, Trial};
 
 #[path = "live/filter.rs"]
 mod filter;
+#[path = "live/send.rs"]
+mod send;
 
 /// Set for the program inside the namespace.
 const INSIDE: &str = "DOTQUAD_LIVE_NAMESPACE";
@@ -74,7 +76,9 @@ fn main() -> ExitCode {
     let powers = Powers { namespace: inside };
     let arguments = Arguments::from_args();
     let listing = arguments.list;
-    let conclusion = libtest_mimic::run(&arguments, filter::trials(powers));
+    let mut trials = filter::trials(powers);
+    trials.extend(send::trials(powers));
+    let conclusion = libtest_mimic::run(&arguments, trials);
     if !listing {
         let ran = conclusion.num_passed + conclusion.num_failed;
         println!("live tests: {ran} ran, {} ignored", conclusion.num_ignored);

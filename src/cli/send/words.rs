@@ -23,7 +23,8 @@ use super::given::{Given, Typed};
 )]
 pub struct SendArgs {
     /// Where to: an IPv4 address or a name
-    #[arg(value_name = "DESTINATION")]
+    // The flag of the same meaning has the name.
+    #[arg(id = "to", value_name = "DESTINATION")]
     pub destination: Option<String>,
     /// A UDP header
     #[arg(long, group = "transport")]
