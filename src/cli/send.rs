@@ -242,3 +242,17 @@ fn read_limited(path: &str, most: usize) -> Result<Vec<u8>> {
 fn duration(seconds: f64) -> Duration {
     Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
 }
+
+/// So many times a length of time; what is longer than there is a word for is the longest.
+fn times(each: Duration, count: u64) -> Duration {
+    let nanoseconds = each.as_nanos().saturating_mul(count.into());
+    Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX))
+}
+
+/// How many a second that makes.
+fn per_second(count: u64, took: Duration) -> u128 {
+    u128::from(count)
+        .saturating_mul(Duration::from_secs(1).as_nanos())
+        .checked_div(took.as_nanos())
+        .unwrap_or(0)
+}

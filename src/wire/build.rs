@@ -259,10 +259,10 @@ impl Spec {
             }
             u8::try_from(words).unwrap_or(u8::MAX)
         };
-        let fragmentation = u16::from(ip.reserved) << 15
-            | u16::from(ip.df) << 14
-            | u16::from(ip.mf) << 13
-            | ip.fragment_offset / 8;
+        let fragmentation = (u16::from(ip.reserved) << 15)
+            | (u16::from(ip.df) << 14)
+            | (u16::from(ip.mf) << 13)
+            | (ip.fragment_offset / 8);
         let mut header = Vec::with_capacity(HEADER.saturating_add(options.len()));
         header.push(ip.version << 4 | words & 0x0f);
         header.push(ip.dscp << 2 | ip.ecn & 3);

@@ -143,7 +143,7 @@ pub(super) static FIELDS: &[Field] = &[
     },
     |spec| {
         let vlans = spec.ethernet.as_ref()?.vlans.iter();
-        list(vlans.map(notation::show_vlan).collect())
+        list(&vlans.copied().map(notation::show_vlan).collect::<Vec<_>>())
     }),
     plain!("ethernet" Ethernet ethertype "ethertype" 0xffff "ethertype" "NUMBER" "What the frame says follows (default 0x0800)"),
     plain!("ipv4" Ipv4 version "version" 15 "ip-version" "NUMBER" "Version (default 4)"),
@@ -179,7 +179,7 @@ pub(super) static FIELDS: &[Field] = &[
             spec.ipv4.options = bytes;
             Ok(())
         },
-        |spec| list(notation::ipv4_options(&spec.ipv4.options))),
+        |spec| list(&notation::ipv4_options(&spec.ipv4.options))),
     own!("icmp" "type" false "icmp-type" "TYPE" "ICMP type by number or name (default echo)"
         |spec, given| {
             Icmp::of_mut(spec, &given.name)?.kind = notation::icmp_type(given)?;
@@ -239,7 +239,7 @@ pub(super) static FIELDS: &[Field] = &[
     |spec| {
         let objects = Icmp::of(spec)?.extensions.as_ref()?.objects.iter();
         let objects: Vec<String> = objects.map(notation::show_object).collect();
-        Some(list(objects).unwrap_or_else(|| "[]".to_owned()))
+        Some(list(&objects).unwrap_or_else(|| "[]".to_owned()))
     }),
     own!("icmp" "extensions_checksum" false "icmp-extensions-checksum" "NUMBER" "The extension structure's checksum"
         |spec, given| {
@@ -287,24 +287,35 @@ pub(super) static FIELDS: &[Field] = &[
             Tcp::of_mut(spec, &given.name)?.options = bytes;
             Ok(())
         },
-        |spec| list(notation::tcp_options(&Tcp::of(spec)?.options))),
+        |spec| list(&notation::tcp_options(&Tcp::of(spec)?.options))),
     own!("payload" "text" false "data" "TEXT" "Payload"
-        |spec, given| payload(spec, given.string()?.as_bytes().to_vec()),
+        |spec, given| {
+            spec.payload = given.string()?.as_bytes().to_vec();
+            Ok(())
+        },
         |spec| readable(&spec.payload)),
     own!("payload" "hex" false "data-hex" "HEX" "Payload in hexadecimal"
-    |spec, given| payload(spec, given.hex()?),
+    |spec, given| {
+            spec.payload = given.hex()?;
+            Ok(())
+        },
     |spec| match spec.payload.as_slice() {
         [] => None,
         bytes if readable(bytes).is_some() => None,
         bytes => Some(format!("\"{}\"", to_hex(bytes))),
     }),
     own!("payload" "file" false "data-file" "FILE" "Payload from a file; - is standard input"
-        |spec, given| payload(spec, super::read_limited(given.string()?, MAX_PAYLOAD)?),
+        |spec, given| {
+            spec.payload = super::read_limited(given.string()?, MAX_PAYLOAD)?;
+            Ok(())
+        },
         |_| None),
     own!("payload" "length" false "data-len" "BYTES" "So many bytes of payload: 0, 1, 2 and so on, again from 0 after 255"
         |spec, given| {
             let length = u32::read(given, MAX_PAYLOAD as u64)?;
-            payload(spec, (0..length).map(|at| u8::try_from(at & 0xff).unwrap_or(0)).collect())
+            let bytes = (0..length).map(|at| u8::try_from(at & 0xff).unwrap_or(0));
+            spec.payload = bytes.collect();
+            Ok(())
         },
         |_| None),
     own!("frame" "trailer" false "trailer" "HEX" "Bytes behind the datagram"
@@ -341,11 +352,6 @@ fn half(spec: &Spec, take: fn([u8; 4]) -> [u8; 2]) -> Option<String> {
     u16::from_be_bytes(take(icmp.rest)).show(false)
 }
 
-fn payload(spec: &mut Spec, bytes: Vec<u8>) -> Result<()> {
-    spec.payload = bytes;
-    Ok(())
-}
-
 /// Text that a person can read and change, as a spec file says it.
 fn readable(bytes: &[u8]) -> Option<String> {
     let text = str::from_utf8(bytes).ok().filter(|text| !text.is_empty())?;
@@ -369,7 +375,7 @@ fn quoted(text: &str) -> String {
     out
 }
 
-fn list(words: Vec<String>) -> Option<String> {
+fn list(words: &[String]) -> Option<String> {
     let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
     (!words.is_empty()).then(|| format!("[{}]", words.join(", ")))
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::show::{Shower, frame};
-use super::{CAREFUL, SendArgs, Show, cut, duration, framed, print};
+use super::{CAREFUL, SendArgs, Show, cut, duration, framed, per_second, print, times};
 use crate::cli::args::Color;
 use crate::cli::text::Text;
 use crate::cli::{Console, Outcome};
@@ -119,9 +119,9 @@ impl Speed {
             (Some(seconds), _) => Some(duration(seconds)).filter(|it| !it.is_zero()),
             (None, Some(0)) => None,
             (None, rate) => {
-                let rate = f64::from(rate.unwrap_or(1_000));
                 // Fragments count as packets.
-                Some(duration(frames as f64 / rate))
+                let all = times(Duration::from_secs(1), frames as u64);
+                all.checked_div(rate.unwrap_or(1_000))
             }
         };
         Self {
@@ -136,15 +136,13 @@ impl Speed {
     }
 
     /// Packets a second, if there is a limit.
-    fn rate(&self) -> Option<f64> {
+    fn rate(&self) -> Option<u128> {
         self.period
-            .map(|period| self.frames as f64 / period.as_secs_f64())
+            .map(|period| per_second(self.frames as u64, period))
     }
 
     fn is_fast(&self) -> bool {
-        // A rate of exactly the limit may come out a little above it.
-        self.rate()
-            .is_none_or(|rate| rate > CAREFUL as f64 * 1.000_1)
+        self.rate().is_none_or(|rate| rate > CAREFUL.into())
     }
 
     /// Whether what leaves is read back.
@@ -193,7 +191,7 @@ fn guard(args: &SendArgs, spec: &Spec, path: &Path, pace: &Speed) -> Result<()> 
     let much = pace.total() > CAREFUL || pace.is_fast() && pace.total() > 1;
     if far && much && !args.yes {
         let rate = match pace.rate() {
-            Some(rate) => format!("{rate:.0} a second"),
+            Some(rate) => format!("{rate} a second"),
             None => "as fast as can be".to_owned(),
         };
         return Err(Error::usage(
@@ -325,15 +323,13 @@ impl Run {
             let left = pace.count.saturating_sub(done);
             let mut now = copies.min(usize::try_from(left).unwrap_or(usize::MAX));
             if let Some(period) = pace.period {
-                let deadline = period.as_secs_f64() * done as f64;
-                if !self.wait(clock, duration(deadline), console)? {
+                if !self.wait(clock, times(period, done), console)? {
                     continue;
                 }
                 // Whatever is due by now goes at once.
-                let due = clock.elapsed().as_secs_f64() / period.as_secs_f64() - done as f64;
-                // A saturating cast: what is absurdly late is sent in whole batches.
-                let due = (due as usize).saturating_add(1);
-                now = now.min(due);
+                let due = clock.elapsed().as_nanos().checked_div(period.as_nanos());
+                let due = due.unwrap_or(0).saturating_sub(done.into());
+                now = now.min(usize::try_from(due).unwrap_or(usize::MAX).saturating_add(1));
             }
             let first = copies.saturating_sub(now).saturating_mul(each);
             let burst = self.transmitter.send(first);
@@ -410,23 +406,30 @@ impl Run {
     fn report(self, took: Duration, listened: bool, console: &mut Console<'_>) -> Result<Outcome> {
         let Self { watch, burst, .. } = self;
         let missing: u64 = watch.pending.iter().sum();
-        let seconds = took.as_secs_f64();
-        let mut words = format!("{} packets sent", burst.sent);
-        if burst.sent > 1 && seconds > 0.0 {
-            let rate = burst.sent as f64 / seconds;
-            words.push_str(&format!(" in {seconds:.3} s, {rate:.0} a second"));
-        }
-        words.push_str(&match (watch.compares, missing) {
+        let speed = match burst.sent {
+            0 | 1 => String::new(),
+            sent => format!(
+                " in {:.3} s, {} a second",
+                took.as_secs_f64(),
+                per_second(sent, took)
+            ),
+        };
+        let compared = match (watch.compares, missing) {
             (false, _) => "; above 1000 a second none is compared".to_owned(),
             (true, 0) => format!("; {} seen to leave as built", watch.compared),
             (true, missing) => {
                 format!("; {} seen to leave as built, {missing} not", watch.compared)
             }
-        });
-        if listened {
-            words.push_str(&format!("; {} replies", watch.replies));
-        }
-        console.note(&words);
+        };
+        let replies = if listened {
+            format!("; {} replies", watch.replies)
+        } else {
+            String::new()
+        };
+        console.note(&format_args!(
+            "{} packets sent{speed}{compared}{replies}",
+            burst.sent
+        ));
         burst.check("sending")?;
         if missing > 0 {
             let why = match &watch.other {

@@ -45,16 +45,14 @@ pub(super) fn icmp_type(given: &Given) -> Result<u8> {
         .string()
         .ok()
         .and_then(|text| ICMP_TYPES.iter().find(|(word, _)| *word == text));
-    match named {
-        Some((_, kind)) => Ok(*kind),
-        None => {
-            let number = given.number(255).map_err(|_| {
-                let words = ICMP_TYPES.map(|(word, _)| word).join(", ");
-                given.refuse(&format!("a number from 0 to 255, nor one of {words}"))
-            })?;
-            Ok(u8::try_from(number).unwrap_or(u8::MAX))
-        }
+    if let Some((_, kind)) = named {
+        return Ok(*kind);
     }
+    let number = given.number(255).map_err(|_| {
+        let words = ICMP_TYPES.map(|(word, _)| word).join(", ");
+        given.refuse(&format!("a number from 0 to 255, nor one of {words}"))
+    })?;
+    Ok(u8::try_from(number).unwrap_or(u8::MAX))
 }
 
 fn addresses(text: &str) -> Option<Vec<Ipv4Addr>> {
@@ -229,15 +227,13 @@ pub(super) fn tcp_flags(given: &Given) -> Result<u16> {
         let mut bits = bits.map(|bit| bit.and_then(|bit| u32::try_from(bit).ok()));
         bits.try_fold(0, |all: u16, bit| Some(all | 1_u16.checked_shl(bit?)?))
     });
-    match letters {
-        Some(flags) => Ok(flags),
-        None => {
-            let number = given.number(0x0fff).map_err(|_| {
-                given.refuse("made of the letters FSRPAUEC, nor a number from 0 to 4095")
-            })?;
-            Ok(u16::try_from(number).unwrap_or(u16::MAX))
-        }
+    if let Some(flags) = letters {
+        return Ok(flags);
     }
+    let number = given
+        .number(0x0fff)
+        .map_err(|_| given.refuse("made of the letters FSRPAUEC, nor a number from 0 to 4095"))?;
+    Ok(u16::try_from(number).unwrap_or(u16::MAX))
 }
 
 /// Writes TCP's flags.
@@ -274,7 +270,7 @@ pub(super) fn vlan(given: &Given) -> Result<Vlan> {
 }
 
 /// Writes a VLAN tag.
-pub(super) fn show_vlan(vlan: &Vlan) -> String {
+pub(super) fn show_vlan(vlan: Vlan) -> String {
     let (id, priority, dei) = (vlan.tci & 0x0fff, vlan.tci >> 13, vlan.tci >> 12 & 1);
     format!("{id}/{priority}/{dei}@0x{:04x}", vlan.tpid)
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::given::{Given, Value, mac};
-use super::{CAREFUL, ReplayArgs};
+use super::{CAREFUL, ReplayArgs, per_second, times};
 use crate::capture::{FrameSource, open};
 use crate::cli::selector::Selector;
 use crate::cli::{Console, Outcome};
@@ -193,7 +193,7 @@ impl Player {
             None
         } else if let Some(rate) = args.rate {
             let queued = number.saturating_add(self.transmitter.loaded() as u64);
-            Some(Duration::from_secs_f64(queued as f64 / f64::from(rate)))
+            Some(times(Duration::from_secs(1), queued) / rate.max(1))
         } else {
             frame.time.map(|time| {
                 let first = *self.first.get_or_insert(time);
@@ -247,16 +247,13 @@ impl Player {
     }
 
     fn report(self, console: &mut Console<'_>) -> Result<()> {
-        let seconds = self.clock.elapsed().as_secs_f64();
-        let rate = if seconds > 0.0 {
-            self.burst.sent as f64 / seconds
-        } else {
-            0.0
-        };
+        let took = self.clock.elapsed();
         console.note(&format_args!(
-            "{} frames sent, {} bytes, in {seconds:.3} s: {rate:.0} a second; {} failed; at most {:.3} ms late",
+            "{} frames sent, {} bytes, in {:.3} s: {} a second; {} failed; at most {:.3} ms late",
             self.burst.sent,
             self.bytes,
+            took.as_secs_f64(),
+            per_second(self.burst.sent, took),
             self.burst.failed,
             self.latest.as_secs_f64() * 1e3
         ));
@@ -285,14 +282,13 @@ fn rewrite(args: &ReplayArgs) -> Result<Rewrite> {
 fn addresses(flag: &str, text: &str) -> Result<(Option<Ipv4Addr>, Option<[u8; 6]>)> {
     let (mut ip, mut ethernet) = (None, None);
     for word in text.split(',') {
-        match mac(word) {
-            Some(found) => ethernet = Some(found),
-            None => {
-                let given = Given::text(flag, word);
-                let found = Ipv4Addr::read(&given, 0);
-                ip = Some(found.map_err(|_| given.refuse("an IPv4 address or a MAC address"))?);
-            }
+        if let Some(found) = mac(word) {
+            ethernet = Some(found);
+            continue;
         }
+        let given = Given::text(flag, word);
+        let found = Ipv4Addr::read(&given, 0);
+        ip = Some(found.map_err(|_| given.refuse("an IPv4 address or a MAC address"))?);
     }
     Ok((ip, ethernet))
 }

@@ -9,7 +9,7 @@ use super::given::{Given, Typed};
 use crate::cli::shot::Shot;
 use crate::cli::text::Text;
 use crate::error::{Error, Result};
-use crate::wire::build::{Icmp, Spec, Transport};
+use crate::wire::build::{Icmp, Igmp, Spec, Tcp, Transport, Udp};
 
 /// Quotes within quotes that a file may hold.
 const MAX_QUOTES: u8 = 4;
@@ -106,9 +106,9 @@ fn fill(spec: &mut Spec, table: &Table, prefix: &str, file: &str, depth: u8) -> 
 pub(super) fn empty(section: &str) -> Option<Transport> {
     Some(match section {
         "icmp" => Transport::Icmp(Icmp::default()),
-        "igmp" => Transport::Igmp(Default::default()),
-        "udp" => Transport::Udp(Default::default()),
-        "tcp" => Transport::Tcp(Default::default()),
+        "igmp" => Transport::Igmp(Igmp::default()),
+        "udp" => Transport::Udp(Udp::default()),
+        "tcp" => Transport::Tcp(Tcp::default()),
         _ => return None,
     })
 }

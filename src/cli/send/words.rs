@@ -60,10 +60,10 @@ pub struct SendArgs {
     #[arg(long, value_name = "N", conflicts_with = "interval")]
     pub rate: Option<u32>,
     /// Seconds from one packet to the next
-    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, allow_hyphen_values = true)]
     pub interval: Option<f64>,
     /// Show what comes back, for so many seconds after the last packet
-    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, allow_hyphen_values = true)]
     pub listen: Option<f64>,
     /// Cut the datagram into fragments of at most so many bytes, headers included
     #[arg(long, value_name = "MTU", value_parser = clap::value_parser!(u16).range(68..))]
@@ -139,7 +139,7 @@ pub struct ReplayArgs {
     #[arg(short = 'i', long, value_name = "INTERFACE")]
     pub interface: OsString,
     /// So many times as fast as it was captured
-    #[arg(long, value_name = "FACTOR", value_parser = factor, group = "pace")]
+    #[arg(long, value_name = "FACTOR", value_parser = factor, allow_hyphen_values = true, group = "pace")]
     pub speed: Option<f64>,
     /// Frames a second
     #[arg(long, value_name = "N", group = "pace", value_parser = clap::value_parser!(u32).range(1..))]

@@ -286,7 +286,9 @@ mod tests {
 
     fn joined<T>(options: &[T], write: impl Fn(&T, &mut Vec<u8>)) -> Vec<u8> {
         let mut bytes = Vec::new();
-        options.iter().for_each(|option| write(option, &mut bytes));
+        for option in options {
+            write(option, &mut bytes);
+        }
         bytes
     }
 
@@ -297,7 +299,7 @@ mod tests {
             pointer: 4,
             slots: vec![Ipv4Addr::UNSPECIFIED; 2],
         };
-        let bytes = joined(&[option.clone()], Ipv4Option::write);
+        let bytes = joined(std::slice::from_ref(&option), Ipv4Option::write);
         assert_eq!(bytes, [7, 11, 4, 0, 0, 0, 0, 0, 0, 0, 0]);
         assert_eq!(Ipv4Option::split(&bytes), [option]);
     }

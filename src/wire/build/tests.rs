@@ -151,9 +151,10 @@ proptest! {
         ] {
             prop_assert_eq!(fields.get(&format!("ipv4.{name}")), Some(value), "{}", name);
         }
-        match ipv4.checksum {
-            Some(given) => prop_assert_eq!(fields.get("ipv4.checksum"), Some(given.into())),
-            None => prop_assert_eq!(packet.layers()[0].checksum, Verdict::Good),
+        if let Some(given) = ipv4.checksum {
+            prop_assert_eq!(fields.get("ipv4.checksum"), Some(given.into()));
+        } else {
+            prop_assert_eq!(packet.layers()[0].checksum, Verdict::Good);
         }
         prop_assert!(bytes.ends_with(&payload));
     }
