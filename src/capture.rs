@@ -20,9 +20,9 @@ mod tests;
 
 pub use batch::{Batch, Interface, Resolution};
 pub use compression::Compression;
-pub use reader::{Reader, open};
+pub use reader::{Input, Reader, open};
 pub use record::{Lease, Places};
-pub use writer::{Format, Writer, Written};
+pub use writer::{Format, Target, Writer, Written};
 
 use crate::error::Result;
 

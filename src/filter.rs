@@ -48,7 +48,7 @@ use crate::wire::frame::{Frame, LinkType};
 use evaluate::Evaluator;
 use fault::Fault;
 use graph::{ACCEPT, Graph, Node, REJECT};
-use layout::{Loader, Source, View};
+use layout::{Loader, Order, Source, View};
 use lower::Lowering;
 use value::{Ancillary, Comparison, Logic, Test, Value, Values};
 
@@ -145,6 +145,8 @@ pub struct Expression {
     text: Arc<str>,
     /// None for the empty expression, which every frame matches.
     tree: Option<tree::Node>,
+    /// Names have become addresses.
+    is_resolved: bool,
 }
 
 impl Expression {
@@ -157,7 +159,34 @@ impl Expression {
     pub fn parse(text: &str) -> Result<Self, SyntaxError> {
         let text: Arc<str> = Arc::from(text);
         let tree = parser::parse(&text)?;
-        Ok(Self { text, tree })
+        Ok(Self {
+            text,
+            tree,
+            is_resolved: false,
+        })
+    }
+
+    /// The same with addresses instead of names, so that compiling it asks nobody: for whoever
+    /// meets a link type when names can no longer be looked up.
+    ///
+    /// # Errors
+    ///
+    /// A name that does not resolve; the place is pointed at.
+    pub fn resolved(&self, resolve: &dyn Resolve) -> Result<Self, CompileError> {
+        Ok(Self {
+            text: Arc::clone(&self.text),
+            tree: self.without_names(resolve)?,
+            is_resolved: true,
+        })
+    }
+
+    fn without_names(&self, resolve: &dyn Resolve) -> Result<Option<tree::Node>, CompileError> {
+        match &self.tree {
+            Some(tree) if !self.is_resolved => {
+                resolve::resolved(tree, &self.text, resolve).map(Some)
+            }
+            tree => Ok(tree.clone()),
+        }
     }
 
     /// What it looks for, in words.
@@ -177,6 +206,8 @@ impl Expression {
 #[derive(Debug, Clone)]
 pub struct Filter {
     program: Arc<[Instruction]>,
+    /// Where a host's byte order matters, the program for frames in the other one.
+    swapped: Option<Arc<[Instruction]>>,
     exact: bool,
     user: User,
 }
@@ -186,6 +217,8 @@ pub struct Filter {
 enum User {
     /// By a program for saved frames.
     Machine(Arc<Machine>),
+    /// By the program for the byte order that the frame is in: this machine's, or the other.
+    EitherOrder(Arc<[Machine; 2]>),
     /// By the tree, where no program can.
     Tree(Arc<Evaluator>),
     /// They have been judged by the kernel, on what a saved frame does not hold.
@@ -201,11 +234,8 @@ impl Filter {
     /// expression too big to compile; the place is pointed at.
     pub fn compile(expression: &Expression, options: &Options<'_>) -> Result<Self, CompileError> {
         let text = &expression.text;
-        let tree = match &expression.tree {
-            Some(tree) => Some(resolve::resolved(tree, text, options.resolve)?),
-            None => None,
-        };
-        let (mut program, mut exact) = compiled(text, tree.as_ref(), options)?;
+        let tree = expression.without_names(options.resolve)?;
+        let (mut program, mut exact) = compiled(text, tree.as_ref(), options, Order::HOST)?;
         let live = options.target != Target::File;
         if live && program.len() + prologue::LONGEST > LONGEST_KERNEL_PROGRAM {
             (program, exact) = (vec![accepting(options)], false);
@@ -218,16 +248,27 @@ impl Filter {
                     target: Target::File,
                     ..*options
                 },
+                Order::HOST,
             )
         } else {
             Ok((program.clone(), exact))
         };
+        // A file does not say whose byte order its loopback headers are in.
+        let swapped = if !live && options.link_type == LinkType::NULL {
+            let (program, _) = compiled(text, tree.as_ref(), options, Order::HOST.other())?;
+            Some(program)
+        } else {
+            None
+        };
+        let machine = |program: &[Instruction]| {
+            Machine::new(program)
+                .map_err(|invalid| whole(text, format!("the program is invalid: {invalid}")))
+        };
         let user = match (saved, tree) {
-            (Ok((program, true)), _) => {
-                let machine = Machine::new(&program)
-                    .map_err(|invalid| whole(text, format!("the program is invalid: {invalid}")))?;
-                User::Machine(Arc::new(machine))
-            }
+            (Ok((program, true)), _) => match &swapped {
+                Some(other) => User::EitherOrder(Arc::new([machine(&program)?, machine(other)?])),
+                None => User::Machine(Arc::new(machine(&program)?)),
+            },
             (Ok((_, false)), Some(tree)) => {
                 let (link_type, netmask, deep) = (options.link_type, options.netmask, options.deep);
                 User::Tree(Arc::new(Evaluator {
@@ -243,6 +284,7 @@ impl Filter {
         };
         Ok(Self {
             program: program.into(),
+            swapped: swapped.map(Into::into),
             exact,
             user,
         })
@@ -254,12 +296,19 @@ impl Filter {
     pub fn matches(&self, frame: &Frame<'_>) -> bool {
         match &self.user {
             User::Machine(machine) => machine.run(frame) != 0,
+            User::EitherOrder(machines) => {
+                let [own, other] = &**machines;
+                let is_own = Order::of_small(frame.bytes) == Order::HOST;
+                (if is_own { own } else { other }).run(frame) != 0
+            }
             User::Tree(evaluator) => evaluator.evaluate(frame, None) == Some(true),
             User::Judged => true,
         }
     }
 
-    /// The program for the target.
+    /// The program for the target. For [`LinkType::NULL`], whose header is in the byte order of the
+    /// host that wrote it, it is the program for frames of hosts like this machine;
+    /// [`Filter::matches`] takes either order.
     #[must_use]
     pub fn program(&self) -> &[Instruction] {
         &self.program
@@ -274,27 +323,21 @@ impl Filter {
     /// True when no frame of this link type can match.
     #[must_use]
     pub fn never_matches(&self) -> bool {
-        matches!(
-            *self.program,
-            [Instruction {
-                code: 0x06,
-                k: 0,
-                ..
-            }]
-        )
+        self.all_return(|kept| kept == 0)
     }
 
     /// True when every frame matches.
     #[must_use]
     pub fn accepts_all(&self) -> bool {
-        matches!(
-            *self.program,
-            [Instruction {
-                code: 0x06,
-                k: 1..,
-                ..
-            }]
-        )
+        self.all_return(|kept| kept != 0)
+    }
+
+    /// Every program does nothing but return a number like this.
+    fn all_return(&self, like: impl Fn(u32) -> bool) -> bool {
+        let mut programs = [Some(&self.program), self.swapped.as_ref()]
+            .into_iter()
+            .flatten();
+        programs.all(|program| matches!(**program, [Instruction { code: 0x06, k, .. }] if like(k)))
     }
 }
 
@@ -324,6 +367,7 @@ fn compiled(
     text: &Arc<str>,
     tree: Option<&tree::Node>,
     options: &Options<'_>,
+    order: Order,
 ) -> Result<(Vec<Instruction>, bool), CompileError> {
     let mut values = Values::default();
     let mut exact = true;
@@ -337,8 +381,9 @@ fn compiled(
                 values,
                 source,
                 link_type: options.link_type,
+                order,
             },
-            view: View::new(options.link_type),
+            view: View::new(options.link_type, order),
             tunnels: 0,
             positive: true,
             exact: true,

@@ -174,6 +174,12 @@ fn the_program_is_explained() {
     assert!(said.contains("exact"), "{said}");
     let (_, _, said) = run(&["filter", "--deep", "port", "80"]);
     assert!(said.contains("superset"), "{said}");
+    let (_, out, said) = run(&["filter", "--link-type", "NULL", "ip"]);
+    let family = 2_u32.to_ne_bytes();
+    let compared = format!("jeq      #{:#x} ", u32::from_be_bytes(family));
+    assert!(out.contains(&compared), "{out}");
+    assert_eq!(out.lines().count(), 4, "as tcpdump's: {out}");
+    assert!(said.contains("byte order"), "{said}");
 }
 
 #[test]

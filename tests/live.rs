@@ -18,6 +18,10 @@ use libtest_mimic::{Arguments, Failed, Trial};
 
 #[path = "live/filter.rs"]
 mod filter;
+#[path = "live/names.rs"]
+mod names;
+#[path = "live/sandbox.rs"]
+mod sandbox;
 #[path = "live/send.rs"]
 mod send;
 
@@ -58,6 +62,12 @@ fn namespace() -> Option<&'static [&'static str]> {
 }
 
 fn main() -> ExitCode {
+    let words: Vec<String> = env::args().skip(1).collect();
+    if let [first, rest @ ..] = words.as_slice()
+        && first == sandbox::INSIDE
+    {
+        return sandbox::be_inside(rest);
+    }
     let inside = env::var_os(INSIDE).is_some();
     if !inside
         && let Some(words) = namespace()
@@ -78,6 +88,8 @@ fn main() -> ExitCode {
     let listing = arguments.list;
     let mut trials = filter::trials(powers);
     trials.extend(send::trials(powers));
+    trials.extend(names::trials(powers));
+    trials.extend(sandbox::trials());
     let conclusion = libtest_mimic::run(&arguments, trials);
     if !listing {
         let ran = conclusion.num_passed + conclusion.num_failed;

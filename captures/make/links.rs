@@ -83,7 +83,7 @@ pub(crate) fn captures() -> Vec<Capture> {
         ),
         capture(
             "linux_sll2.pcap",
-            "Linux cooked capture, version 2: with interfaces, one of them the loopback",
+            "Linux cooked capture, version 2: with interfaces, one of them the loopback; LLC",
             pcap(276, &sll2()),
         ),
         capture(
@@ -220,22 +220,25 @@ pub(crate) fn ieee802_3(to: [u8; 6], payload: &[u8]) -> Vec<u8> {
     ethernet(to, MAC_A, short(payload.len()), payload)
 }
 
-fn llc() -> Vec<Vec<u8>> {
-    let snap = join(&[&[0xaa, 0xaa, 3, 0, 0, 0, 8, 0], &echo(&IP, 1, 8)]);
-    // IEEE 802.1D: root and bridge 02:00:00:00:00:01 at priority 32768, port 0x8001.
+/// IEEE 802.1D: root and bridge 02:00:00:00:00:01 at priority 32768, port 0x8001.
+fn bpdu() -> Vec<u8> {
     let bridge = join(&[&[0x80, 0], &MAC_A]);
-    let bpdu = join(&[
+    join(&[
         &[0x42, 0x42, 3, 0, 0, 0, 0, 0],
         &bridge,
         &[0; 4],
         &bridge,
         &[0x80, 1, 0, 0, 20, 0, 2, 0, 15, 0],
-    ]);
+    ])
+}
+
+fn llc() -> Vec<Vec<u8>> {
+    let snap = join(&[&[0xaa, 0xaa, 3, 0, 0, 0, 8, 0], &echo(&IP, 1, 8)]);
     let ip = join(&[&[0x06, 0x06, 3], &echo(&IP, 2, 8)]);
     let ipx = join(&[&[0xff, 0xff, 0, 30, 0, 4], &[0; 24]]);
     vec![
         ieee802_3(MAC_B, &snap),
-        join(&[&ieee802_3([1, 0x80, 0xc2, 0, 0, 0], &bpdu), &[0; 8]]),
+        join(&[&ieee802_3([1, 0x80, 0xc2, 0, 0, 0], &bpdu()), &[0; 8]]),
         ieee802_3(MAC_B, &ip),
         ieee802_3(BROADCAST, &ipx),
     ]
@@ -392,6 +395,10 @@ fn sll2() -> Vec<Vec<u8>> {
         cooked(ETHERTYPE_IPV4, 1, 772, 0, [0; 6], &echo(&within, 1, 8)),
         cooked(0x0806, 2, 1, 1, MAC_B, &who),
         cooked(ETHERTYPE_IPV6, 3, 1, 3, MAC_B, &echo6(1)),
+        // Protocol 4 stands for an LLC header (linux/if_ether.h): of ISO, whose network layer is
+        // left out, and of the spanning tree.
+        cooked(4, 2, 1, 2, MAC_B, &[0xfe, 0xfe, 3, 0]),
+        cooked(4, 2, 1, 2, MAC_B, &bpdu()),
     ]
 }
 

@@ -4,7 +4,7 @@ use super::file::{ETHERNET, pcap};
 use super::icmp::mpls;
 use super::packet::{
     ETHERTYPE_IPV4, ETHERTYPE_IPV6, GRE, ICMPV6, IP, IPIP, IPV6, Ip, MAC_A, MAC_B, TCP, UDP,
-    checksum, echo, ethernet, ipv4, join, patched, pattern, sent, udp, udp_message,
+    checksum, cut, echo, ethernet, ipv4, join, patched, pattern, sent, udp, udp_message,
 };
 use super::{Capture, capture, long, short};
 
@@ -38,8 +38,15 @@ pub(crate) fn captures() -> Vec<Capture> {
         ),
         capture(
             "vxlan.pcap",
-            "VXLAN network 4096 with Ethernet and IPv4 inside",
-            file(vec![vxlan()]),
+            "VXLAN network 4096 with Ethernet and IPv4 inside: ICMP, UDP, TCP",
+            file(vec![vxlan(&inner()), vxlan(&message()), vxlan(&opening())]),
+        ),
+        capture(
+            "geneve.pcap",
+            "Geneve: UDP in an Ethernet frame in network 5, TCP behind two options, IPv4 without \
+             Ethernet in network 7, TCP over IPv6, a control packet, a header cut short by the \
+             datagram's end",
+            file(geneve()),
         ),
         capture(
             "tunnels_deep.pcap",
@@ -68,16 +75,15 @@ const OUTER: Ip<'static> = Ip {
     ..IP
 };
 
+/// Between the hosts inside it.
+const INNER: Ip<'static> = Ip {
+    source: [10, 1, 0, 1],
+    destination: [10, 2, 0, 2],
+    ..IP
+};
+
 fn inner() -> Vec<u8> {
-    echo(
-        &Ip {
-            source: [10, 1, 0, 1],
-            destination: [10, 2, 0, 2],
-            ..IP
-        },
-        1,
-        8,
-    )
+    echo(&INNER, 1, 8)
 }
 
 /// A label stack entry, as bytes.
@@ -136,10 +142,64 @@ fn pptp() -> Vec<Vec<u8>> {
     ]
 }
 
-fn vxlan() -> Vec<u8> {
-    let wire = ethernet(MAC_B, MAC_A, ETHERTYPE_IPV4, &inner());
+/// Inside a tunnel, by UDP.
+fn message() -> Vec<u8> {
+    udp(&INNER, 5000, 5001, b"inside")
+}
+
+/// Inside a tunnel, by TCP to a web server.
+fn opening() -> Vec<u8> {
+    super::packet::tcp(&INNER, &super::packet::OPEN, b"")
+}
+
+fn vxlan(packet: &[u8]) -> Vec<u8> {
+    let wire = ethernet(MAC_B, MAC_A, ETHERTYPE_IPV4, packet);
     let packet = join(&[&[8, 0, 0, 0, 0, 0x10, 0, 0], &wire]);
     sent(&udp(&OUTER, 51000, 4789, &packet))
+}
+
+/// RFC 8926 section 3.4: version 0 and the length of the options in words, flags (control 0x80,
+/// critical options 0x40), what is inside, the network, options.
+fn geneve_header(flags: u8, protocol: u16, network: u8, options: &[u8]) -> Vec<u8> {
+    let words = u8::try_from(options.len() / 4).unwrap_or(0);
+    join(&[
+        &[words, flags],
+        &protocol.to_be_bytes(),
+        &[0, 0, network, 0],
+        options,
+    ])
+}
+
+fn geneve() -> Vec<Vec<u8>> {
+    const ETHERNET_INSIDE: u16 = 0x6558;
+    let over = |packet: &[u8]| sent(&udp(&OUTER, 51000, 6081, packet));
+    let wire = |packet: &[u8]| ethernet(MAC_B, MAC_A, ETHERTYPE_IPV4, packet);
+    // Classes for experiments (RFC 8926 section 7): one critical of a word, one of none.
+    let options = [
+        0xff, 0xf0, 0x81, 1, 0xde, 0xad, 0xbe, 0xef, 0xff, 0xf1, 2, 0,
+    ];
+    let segment = super::packet::tcp_segment(&IP, &super::packet::OPEN, b"");
+    let sixth = ipv6(TCP, &summed6(B6, TCP, 16, &segment));
+    vec![
+        over(&join(&[
+            &geneve_header(0, ETHERNET_INSIDE, 5, &[]),
+            &wire(&message()),
+        ])),
+        over(&join(&[
+            &geneve_header(0x40, ETHERNET_INSIDE, 5, &options),
+            &wire(&opening()),
+        ])),
+        over(&join(&[
+            &geneve_header(0, ETHERTYPE_IPV4, 7, &[]),
+            &message(),
+        ])),
+        over(&join(&[&geneve_header(0, ETHERTYPE_IPV6, 7, &[]), &sixth])),
+        over(&join(&[
+            &geneve_header(0x80, ETHERTYPE_IPV4, 9, &[]),
+            &inner(),
+        ])),
+        over(&cut(&geneve_header(0, ETHERNET_INSIDE, 5, &[]), 6)),
+    ]
 }
 
 fn deep() -> Vec<u8> {
@@ -275,10 +335,7 @@ fn extended6() -> Vec<Vec<u8>> {
             &ipv6_to(group, 1, HOP_BY_HOP, &alert),
         ),
         sent6(&ipv6(HOP_BY_HOP, &hop)),
-        sent6(&ipv6(
-            FRAGMENT,
-            &piece(0, true, &super::packet::cut(&message, 8)),
-        )),
+        sent6(&ipv6(FRAGMENT, &piece(0, true, &cut(&message, 8)))),
         sent6(&ipv6(
             FRAGMENT,
             &piece(8, false, &super::packet::from(&message, 8)),

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::args::{Color, Decode, Format};
+use super::captures::Captures;
+use super::confine;
 use super::csv::{self, Csv};
 use super::hexdump::Dump;
 use super::line::{Line, Style};
@@ -17,9 +19,11 @@ use super::stage::Stage;
 use super::text::Text;
 use super::time::{self, Clock};
 use super::{Console, Outcome};
-use crate::capture::Writer;
+use crate::capture::{Target, Writer};
 use crate::error::{self, Error, Result};
-use crate::net::{resolver::Resolver, signals::Signals};
+use crate::net::resolver::Resolver;
+use crate::net::sandbox::{self, Sandbox};
+use crate::net::signals::Signals;
 use crate::wire::packet::Judge;
 
 /// Runs the command.
@@ -29,14 +33,27 @@ use crate::wire::packet::Judge;
 pub(super) fn run(args: &Decode, color: Color, console: &mut Console<'_>) -> Result<Outcome> {
     let (files, filter) = files_and_filter(args)?;
     let selector = Selector::parse(&filter, args.deep)?;
-    let plan = Plan::new(args, color, &files, selector)?;
-    let signals = Signals::watch()?;
+    let mut plan = Plan::new(args, color, selector)?;
     let workers = match args.workers {
         Some(workers) => usize::from(workers),
         None => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
     };
-    let pieces = Pieces::start(files.clone(), workers, &plan.renderer)?;
-    let progress = Progress::start(&pieces.consumed, &files);
+    let goal = Progress::goal(&files);
+    let captures = Captures::open(&files)?;
+    let target = match &args.write {
+        Some(path) => Some(open_target(path, &files)?),
+        None => None,
+    };
+    let sandbox = Sandbox {
+        inputs: &captures.later(),
+        ..Sandbox::new(sandbox::Command::Decode)
+    };
+    confine::enter(&args.confinement, &sandbox, false, console)?;
+    let signals = Signals::watch()?;
+    let pieces = Pieces::start(captures, workers, &plan.renderer)?;
+    // Only now is there something to write: a mistyped name must not empty an older capture.
+    plan.capture = target.map(Writer::start).transpose()?;
+    let progress = goal.map(|goal| Progress::start(&pieces.consumed, goal));
     let outcome = Stage::new(plan).run(pieces, &signals, console);
     drop(progress);
     outcome
@@ -89,12 +106,7 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    fn new(
-        args: &Decode,
-        color: Color,
-        files: &[PathBuf],
-        selector: Option<Selector>,
-    ) -> Result<Self> {
+    fn new(args: &Decode, color: Color, selector: Option<Selector>) -> Result<Self> {
         let paint = Paint {
             on: wants_color(color),
         };
@@ -157,13 +169,9 @@ impl Plan {
                 "bytes can stand below lines, details and diagrams only",
             ));
         }
-        let capture = match &args.write {
-            Some(path) => Some(create(path, files)?),
-            None => None,
-        };
         Ok(Self {
             renderer: Renderer::new(output, judge, dump, selector),
-            capture,
+            capture: None,
             table: format == Format::Table,
             header,
             delta: args.time == time::Format::Delta
@@ -175,8 +183,8 @@ impl Plan {
     }
 }
 
-/// Creates the capture to write, unless it is one of those to be read.
-fn create(path: &Path, files: &[PathBuf]) -> Result<Writer> {
+/// Opens the capture to write, unless it is one of those to be read.
+fn open_target(path: &Path, files: &[PathBuf]) -> Result<Target> {
     let same = |file: &PathBuf| match (file.canonicalize(), path.canonicalize()) {
         (Ok(file), Ok(path)) => file == path && path.is_file(),
         _ => false,
@@ -188,7 +196,7 @@ fn create(path: &Path, files: &[PathBuf]) -> Result<Writer> {
         )
         .advice("write to another file"));
     }
-    Writer::create(path)
+    Target::open(path)
 }
 
 pub(super) fn wants_color(color: Color) -> bool {

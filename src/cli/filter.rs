@@ -69,6 +69,11 @@ fn words(expression: &Expression, filter: &Filter, options: &Options<'_>) -> Str
         if length == 1 { "" } else { "s" },
         options.link_type
     );
+    if options.link_type == LinkType::NULL {
+        words.push_str(
+            "for frames in this machine's byte order; decode takes frames in the other one too\n",
+        );
+    }
     words
 }
 

@@ -50,8 +50,6 @@ pub(super) struct Renderer {
     pub(super) dump: Option<Dump>,
     /// Which frames to render; the others are passed over.
     pub(super) selector: Option<Selector>,
-    /// Leave frames with fragments to the in-order stage, which compares them.
-    pub(super) compare_fragments: bool,
     packet: Packet,
     worker: usize,
 }
@@ -106,7 +104,6 @@ impl Renderer {
             judge,
             dump,
             selector,
-            compare_fragments: judge.anomalies,
             packet: Packet::new(),
             worker: 0,
         }
@@ -149,7 +146,7 @@ impl Renderer {
             };
             if !matches!(self.output, Output::Capture | Output::Count) {
                 dissect(&frame, self.judge, &mut self.packet);
-                if self.compare_fragments && self.packet.fragment().is_some() {
+                if self.judge.anomalies && self.packet.fragment().is_some() {
                     shown.late = true;
                     piece.late = true;
                 } else {

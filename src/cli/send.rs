@@ -19,13 +19,14 @@ pub use words::{FragmentOrder, ReplayArgs, SendArgs, Show};
 
 use super::args::Color;
 use super::text::Text;
-use super::{Console, Outcome};
-use crate::capture::{Interface, Writer};
+use super::{Console, Outcome, confine};
+use crate::capture::{Interface, Target, Writer};
 use crate::error::{Error, Result};
 use crate::filter::Resolve;
 use crate::net::pace::wall;
 use crate::net::resolver::OnDemand;
 use crate::net::route;
+use crate::net::sandbox::{self, Sandbox};
 use crate::wire::build::Spec;
 use crate::wire::build::fragment::{Cut, Order, fragments};
 use crate::wire::frame::LinkType;
@@ -56,6 +57,9 @@ pub(super) fn run(args: &SendArgs, color: Color, console: &mut Console<'_>) -> R
     if !quiet {
         return live::run(args, spec, color, console);
     }
+    let target = args.write.as_deref().map(Target::open).transpose()?;
+    let sandbox = Sandbox::new(sandbox::Command::Decode);
+    confine::enter(&args.confinement, &sandbox, false, console)?;
     let packets = cut(args, &spec)?;
     let link_type = match spec.ethernet {
         Some(_) => LinkType::ETHERNET,
@@ -65,8 +69,8 @@ pub(super) fn run(args: &SendArgs, color: Color, console: &mut Console<'_>) -> R
     for packet in &packets {
         frames.push(framed(&spec, packet));
     }
-    if let Some(path) = &args.write {
-        let mut writer = Writer::create(path)?;
+    if let Some(target) = target {
+        let mut writer = Writer::start(target)?;
         let interface = Interface::new(link_type);
         let mut number = 0;
         for _ in 0..args.count {

@@ -20,8 +20,8 @@ use crate::wire::frame::{Frame, LinkType, Time};
 
 /// How often a waiting stage looks whether it was interrupted.
 const PATIENCE: Duration = Duration::from_millis(50);
-/// Unknown link types that are said by name; a file with more is playing games.
-const MAX_OPAQUE: usize = 8;
+/// Link types that are spoken of; a file with more is playing games.
+const MAX_MET: usize = 16;
 
 /// The in-order stage: takes pieces as they come in the order of the input, applies `--skip` and
 /// `-c`, fills the gaps, compares fragments, and writes.
@@ -30,9 +30,10 @@ pub(super) struct Stage {
     fragments: Fragments,
     pages: Pages,
     scratch: Text,
-    opaque: Vec<LinkType>,
-    /// The link type the filter was last asked about.
-    judged: Option<LinkType>,
+    /// The link types met so far, in the order of their first frames.
+    met: Vec<LinkType>,
+    /// What an output without frames says it is a capture of.
+    interface: Option<Interface>,
     file: Option<Arc<str>>,
     /// Frames shown, written or counted.
     done: u64,
@@ -46,8 +47,8 @@ impl Stage {
             fragments: Fragments::default(),
             pages: Pages::default(),
             scratch: Text::default(),
-            opaque: Vec::new(),
-            judged: None,
+            met: Vec::new(),
+            interface: None,
             file: None,
             done: 0,
             previous: None,
@@ -64,6 +65,7 @@ impl Stage {
         signals: &Signals,
         console: &mut Console<'_>,
     ) -> Result<Outcome> {
+        self.interface = pieces.interface.take();
         let header = std::mem::take(&mut self.plan.header);
         self.write(console, header.as_bytes())?;
         let mut failed = None;
@@ -119,30 +121,36 @@ impl Stage {
         if let Some(notice) = self.plan.names.as_ref().and_then(|names| names.notice()) {
             console.note(&notice);
         }
-        let Some(frame) = piece.batch.frame(0) else {
-            return;
-        };
-        let link_type = frame.link_type;
-        if self.judged != Some(link_type) {
-            self.judged = Some(link_type);
-            // What cannot be compiled is told in its place, by the worker that meets it.
-            let filter = self
-                .plan
-                .renderer
-                .selector
-                .as_mut()
-                .and_then(|selector| selector.filter(link_type).ok());
-            if filter.is_some_and(Filter::never_matches) {
-                console.note(&format_args!(
-                    "no frame of link type {link_type} can match this filter"
-                ));
+        if self.interface.is_none() {
+            self.interface = piece.batch.interfaces().first().cloned();
+        }
+        // All frames are of one link type where all interfaces are.
+        let mut interfaces = piece.batch.interfaces().windows(2);
+        let mixed = interfaces.any(|pair| matches!(pair, [a, b] if a.link_type != b.link_type));
+        let looked_at = if mixed { piece.batch.len() } else { 1 };
+        let mut previous = None;
+        for frame in piece.batch.frames().take(looked_at) {
+            if previous.replace(frame.link_type) != Some(frame.link_type) {
+                self.meet(frame.link_type, console);
             }
         }
-        if link_type.name().is_none()
-            && !self.opaque.contains(&link_type)
-            && self.opaque.len() < MAX_OPAQUE
-        {
-            self.opaque.push(link_type);
+    }
+
+    /// What there is to say of a link type when its first frame comes.
+    fn meet(&mut self, link_type: LinkType, console: &mut Console<'_>) {
+        if self.met.len() == MAX_MET || self.met.contains(&link_type) {
+            return;
+        }
+        self.met.push(link_type);
+        // What cannot be compiled is told in its place, by the worker that meets it.
+        let selector = self.plan.renderer.selector.as_mut();
+        let filter = selector.and_then(|selector| selector.filter(link_type).ok());
+        if filter.is_some_and(Filter::never_matches) {
+            console.note(&format_args!(
+                "no frame of link type {link_type} can match this filter"
+            ));
+        }
+        if link_type.name().is_none() {
             console.note(&format_args!(
                 "{link_type} is unknown here; its frames are shown as bytes"
             ));
@@ -287,7 +295,10 @@ impl Stage {
             end.push(b'\n');
         }
         self.write(console, end.as_bytes())?;
-        if let Some(writer) = self.plan.capture.take() {
+        if let Some(mut writer) = self.plan.capture.take() {
+            if let Some(interface) = self.interface.take().filter(|_| self.done == 0) {
+                writer.declare(&interface, 0)?;
+            }
             writer.finish()?;
         }
         self.flush(console)

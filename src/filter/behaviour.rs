@@ -297,6 +297,46 @@ fn the_same_said_differently_is_the_same_program() {
 }
 
 #[test]
+fn a_shorter_program_asks_a_frame_for_no_byte_more() {
+    // TCP decides before the byte that this frame does not hold; `ip proto 6` behind it does not
+    // make the first one needless.
+    let text = "ip[9] = 6 or (ip[9] != 17 and (ip[1000] = 1 or ip[9] = 6))";
+    let filter = compiled(text, LinkType::RAW, false);
+    assert!(filter.matches(&frame(LinkType::RAW, &ipv4(6, 0, &tcp(1, 2, 0)))));
+    assert!(!filter.matches(&frame(LinkType::RAW, &ipv4(1, 0, &[8, 0]))));
+}
+
+#[test]
+fn either_byte_order_of_a_loopback_header() {
+    let packet = ipv4(6, 0, &tcp(1, 80, 0));
+    let sixth = [0x60, 0, 0, 0, 0, 0, 6, 64];
+    for (text, little, big) in [
+        ("ip", true, true),
+        ("tcp dst port 80", true, true),
+        ("ip6", false, false),
+        // Known to match nothing, or everything, in one order alone.
+        ("ip and link[0:4] = 2", false, true),
+        ("not (ip and link[3] = 2)", true, false),
+    ] {
+        let filter = compiled(text, LinkType::NULL, false);
+        for (family, expected) in [([2, 0, 0, 0], little), ([0, 0, 0, 2], big)] {
+            let bytes = [&family, packet.as_slice()].concat();
+            let found = filter.matches(&frame(LinkType::NULL, &bytes));
+            assert_eq!(found, expected, "{text} {family:?}");
+        }
+        assert!(!filter.never_matches() || (!little && !big), "{text}");
+        assert!(!filter.accepts_all(), "{text}");
+    }
+    for family in [10, 24, 28, 30] {
+        for header in [[family, 0, 0, 0], [0, 0, 0, family]] {
+            let bytes = [header.as_slice(), &sixth].concat();
+            let filter = compiled("ip6 proto 6", LinkType::NULL, false);
+            assert!(filter.matches(&frame(LinkType::NULL, &bytes)), "{header:?}");
+        }
+    }
+}
+
+#[test]
 fn what_can_be_known_beforehand_is_said() {
     assert!(compiled("arp", LinkType::RAW, false).never_matches());
     assert!(compiled("ip and arp", LinkType::ETHERNET, false).never_matches());

@@ -41,10 +41,8 @@ pub(super) enum Link {
     EtherType(Place),
     /// A PPP protocol number of two bytes.
     Ppp(Place),
-    /// A BSD address family of four bytes, in the byte order of some host.
-    HostFamily(Place),
-    /// A BSD address family of four bytes, in network byte order.
-    NetworkFamily(Place),
+    /// A BSD address family of four bytes.
+    Family(Place, Order),
     /// The version in the first half-byte of the packet.
     Version,
     /// Always IPv4.
@@ -55,6 +53,38 @@ pub(super) enum Link {
     Mpls,
     /// Not known.
     Opaque,
+}
+
+/// The byte order of a number that a host wrote as it had it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Order {
+    Little,
+    Big,
+}
+
+impl Order {
+    /// That of this machine.
+    pub(super) const HOST: Self = if cfg!(target_endian = "big") {
+        Self::Big
+    } else {
+        Self::Little
+    };
+
+    /// The one this is not.
+    pub(super) fn other(self) -> Self {
+        match self {
+            Self::Little => Self::Big,
+            Self::Big => Self::Little,
+        }
+    }
+
+    /// The order in which the number that these bytes begin with is the smaller one.
+    pub(super) fn of_small(bytes: &[u8]) -> Self {
+        match bytes.first_chunk() {
+            Some(&word) if u32::from_le_bytes(word) < u32::from_be_bytes(word) => Self::Little,
+            _ => Self::Big,
+        }
+    }
 }
 
 /// What the program that is being made loads from.
@@ -84,8 +114,9 @@ pub(super) struct View {
 }
 
 impl View {
-    /// The view of a frame of this type, before any encapsulation.
-    pub(super) fn new(link_type: LinkType) -> Self {
+    /// The view of a frame of this type, before any encapsulation. A host that writes its own
+    /// numbers has them in `order`.
+    pub(super) fn new(link_type: LinkType, order: Order) -> Self {
         let at = Place::at;
         let (link, network) = match link_type {
             LinkType::ETHERNET => (Link::Ethernet(at(12)), 14),
@@ -94,8 +125,8 @@ impl View {
             LinkType::RAW | LinkType::RAW_BSD | LinkType::RAW_OPENBSD => (Link::Version, 0),
             LinkType::IPV4 => (Link::OnlyIpv4, 0),
             LinkType::IPV6 => (Link::OnlyIpv6, 0),
-            LinkType::NULL => (Link::HostFamily(at(0)), 4),
-            LinkType::LOOP => (Link::NetworkFamily(at(0)), 4),
+            LinkType::NULL => (Link::Family(at(0), order), 4),
+            LinkType::LOOP => (Link::Family(at(0), Order::Big), 4),
             LinkType::SLIP => (Link::Version, 16),
             LinkType::PPP | LinkType::PPP_HDLC => (Link::Ppp(at(2)), 4),
             LinkType::PPP_ETHER => (Link::Ppp(at(6)), 8),
@@ -118,6 +149,8 @@ pub(super) struct Loader<'a> {
     pub(super) values: &'a mut Values,
     pub(super) source: Source,
     pub(super) link_type: LinkType,
+    /// That of the host that wrote the frames.
+    pub(super) order: Order,
 }
 
 impl Loader<'_> {
@@ -271,14 +304,8 @@ impl Loader<'_> {
         let (field, size, bit) = match view.link {
             Link::Ethernet(field) | Link::Cooked(field) | Link::EtherType(field) => (field, 2, 15),
             Link::Ppp(field) => (field, 2, 6),
-            Link::HostFamily(field) => {
-                let family = self.load(field, 4)?;
-                let swapped = self.with(Operator::ShiftRight, family, 24);
-                let either = self.values.binary(Operator::Or, family, swapped);
-                let bit = self.with(Operator::ShiftRight, either, 3);
-                return Some(self.with(Operator::And, bit, 1));
-            }
-            Link::NetworkFamily(field) => (field, 4, 3),
+            Link::Family(field, Order::Little) => (field, 4, 27),
+            Link::Family(field, Order::Big) => (field, 4, 3),
             Link::Version | Link::Mpls => (view.network, 1, 5),
             Link::OnlyIpv4 | Link::OnlyIpv6 | Link::Opaque => return None,
         };
@@ -344,19 +371,14 @@ impl Loader<'_> {
             Link::Cooked(field) => self.cooked_carries(field, network, number),
             Link::EtherType(field) => self.equals(field, 2, names::cisco(number)),
             Link::Ppp(field) => self.equals(field, 2, ppp_protocol(number)),
-            Link::HostFamily(field) => {
-                let mut orders = Vec::new();
-                for &family in families(number) {
-                    // A file does not say whose byte order it is.
-                    orders.push(self.equals(field, 4, u32::from(family) << 24));
-                    orders.push(self.equals(field, 4, family.into()));
-                }
-                Logic::any(orders)
-            }
-            Link::NetworkFamily(field) => {
+            Link::Family(field, order) => {
+                let shift = match order {
+                    Order::Little => 24,
+                    Order::Big => 0,
+                };
                 let tests: Vec<Logic> = families(number)
                     .iter()
-                    .map(|&family| self.equals(field, 4, family.into()))
+                    .map(|&family| self.equals(field, 4, u32::from(family) << shift))
                     .collect();
                 Logic::any(tests)
             }

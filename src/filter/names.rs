@@ -2,6 +2,10 @@
 //! services, IP protocols, Ethertypes, header fields and their values.
 
 use super::tree::Layer;
+use crate::wire::names as wire;
+pub(super) use crate::wire::names::{
+    PORT_VXLAN as VXLAN_PORT, PROTOCOL_TCP as TCP, PROTOCOL_UDP as UDP,
+};
 
 pub(super) mod services;
 
@@ -33,25 +37,29 @@ impl Protocol {
 }
 
 /// IPv4's Ethertype (RFC 894).
-pub(super) const IPV4: u32 = 0x0800;
+pub(super) const IPV4: u32 = wire::ETHERTYPE_IPV4 as u32;
 /// ARP's Ethertype (RFC 826).
-pub(super) const ARP: u32 = 0x0806;
+pub(super) const ARP: u32 = wire::ETHERTYPE_ARP as u32;
 /// RARP's Ethertype (RFC 903).
 pub(super) const RARP: u32 = 0x8035;
 /// IPv6's Ethertype (RFC 2464).
-pub(super) const IPV6: u32 = 0x86dd;
+pub(super) const IPV6: u32 = wire::ETHERTYPE_IPV6 as u32;
 /// The Ethertypes of VLAN tags: 802.1Q, 802.1ad, and the one used before 802.1ad.
-pub(super) const VLANS: [u32; 3] = [0x8100, 0x88a8, 0x9100];
+pub(super) const VLANS: [u32; 3] = [
+    wire::ETHERTYPE_VLAN as u32,
+    wire::ETHERTYPE_SERVICE_VLAN as u32,
+    wire::ETHERTYPE_QINQ_OLD as u32,
+];
 /// MPLS unicast (RFC 5332).
-pub(super) const MPLS: u32 = 0x8847;
+pub(super) const MPLS: u32 = wire::ETHERTYPE_MPLS as u32;
 /// MPLS with upstream-assigned label (RFC 5332).
-pub(super) const MPLS_UPSTREAM: u32 = 0x8848;
+pub(super) const MPLS_UPSTREAM: u32 = wire::ETHERTYPE_MPLS_UPSTREAM as u32;
 /// `PPPoE` discovery (RFC 2516).
 pub(super) const PPPOE_DISCOVERY: u32 = 0x8863;
 /// `PPPoE` session (RFC 2516).
-pub(super) const PPPOE_SESSION: u32 = 0x8864;
+pub(super) const PPPOE_SESSION: u32 = wire::ETHERTYPE_PPPOE as u32;
 /// Ethernet in GRE and Geneve (RFC 7637).
-pub(super) const BRIDGED: u32 = 0x6558;
+pub(super) const BRIDGED: u32 = wire::ETHERTYPE_TEB as u32;
 /// `AppleTalk` over Ethernet.
 pub(super) const ATALK: u32 = 0x809b;
 /// `AppleTalk` ARP.
@@ -68,16 +76,10 @@ pub(super) const LLC_IPX: u32 = 0xe0;
 pub(super) const LLC_NETBEUI: u32 = 0xf0;
 /// The largest value of an Ethernet length field (IEEE 802.3); above it, it is a type.
 pub(super) const LONGEST_802_3: u32 = 1500;
-/// TCP's protocol number.
-pub(super) const TCP: u8 = 6;
-/// UDP's protocol number.
-pub(super) const UDP: u8 = 17;
 /// SCTP's protocol number.
 pub(super) const SCTP: u8 = 132;
 /// The UDP port of Geneve (RFC 8926).
 pub(super) const GENEVE_PORT: u16 = 6081;
-/// The UDP port of VXLAN (RFC 7348).
-pub(super) const VXLAN_PORT: u16 = 4789;
 
 /// The protocol that a keyword names.
 pub(super) fn protocol(word: &str) -> Option<Protocol> {
@@ -130,7 +132,7 @@ pub(super) fn ether_protocol(name: &str) -> Option<u32> {
         "ipv4" => Some(IPV4),
         "ipv6" => Some(IPV6),
         "loopback" => Some(0x9000),
-        "vlan" => Some(0x8100),
+        "vlan" => Some(wire::ETHERTYPE_VLAN.into()),
         "mpls" => Some(MPLS),
         "lldp" => Some(0x88cc),
         _ => link_keyword(name),

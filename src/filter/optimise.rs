@@ -4,6 +4,8 @@
 //! A test whose answer does not matter goes, with what it loads: a frame cut short is rejected
 //! only for bytes that the answer depends on.
 
+use std::collections::HashMap;
+
 use super::graph::{ACCEPT, Graph, Node, NodeId, REJECT};
 use super::value::{Comparison, Test, Value, ValueId, Values};
 
@@ -14,6 +16,9 @@ const MOST_PASSES: usize = 12;
 /// so that all edges together look at no more than so many.
 const LOOK_AHEAD: usize = 24;
 const ALL_AHEAD: usize = 12_000;
+
+/// How many nodes with the same test are tried in a node's place.
+const MOST_ALIKE: usize = 4;
 
 /// How many values facts are kept about at one point, and how many numbers about one value: what
 /// is forgotten only costs a test that could have been spared.
@@ -43,6 +48,10 @@ fn pass(values: &Values, graph: &Graph, entry: NodeId, given: &Facts) -> (Graph,
     let slots = graph.len() + 2;
     let mut at: Vec<Option<Facts>> = vec![None; slots];
     let mut edges: Vec<(NodeId, NodeId)> = vec![(REJECT, REJECT); slots];
+    let alike = Alike::new(graph);
+    let threaded = |values: &Values, graph: &Graph, to: NodeId, facts: &Facts| {
+        alike.instead(values, graph, threaded(values, graph, to, facts), facts)
+    };
     let entry = threaded(values, graph, entry, given);
     if let Some(slot) = at.get_mut(entry.0 as usize) {
         *slot = Some(given.clone());
@@ -83,14 +92,14 @@ fn pass(values: &Values, graph: &Graph, entry: NodeId, given: &Facts) -> (Graph,
         } else {
             let yes = threaded(values, graph, node.yes, if_yes);
             let no = threaded(values, graph, node.no, if_no);
-            // The next test of the same number may find out what this one does.
-            let again = |next: NodeId| {
-                let next = graph.node(next);
-                next.is_some_and(|next| next.test.left == node.test.left)
+            // One way on may find out by itself what this test does.
+            let same = |one: NodeId, other: NodeId, facts: &Facts| {
+                let mut ahead = ahead(graph);
+                replaces(values, graph, one, other, facts, &mut ahead)
             };
-            let only = if again(no) && threaded(values, graph, no, if_yes) == yes {
+            let only = if same(no, yes, if_yes) {
                 Some(no)
-            } else if again(yes) && threaded(values, graph, yes, if_no) == no {
+            } else if same(yes, no, if_no) {
                 Some(yes)
             } else {
                 None
@@ -113,8 +122,92 @@ fn pass(values: &Values, graph: &Graph, entry: NodeId, given: &Facts) -> (Graph,
 
 /// Where `to` leads when `facts` hold: past decided tests, and past those that change nothing.
 fn threaded(values: &Values, graph: &Graph, to: NodeId, facts: &Facts) -> NodeId {
-    let mut ahead = LOOK_AHEAD.min(ALL_AHEAD / graph.len().max(1));
-    led(values, graph, to, facts, &mut ahead)
+    led(values, graph, to, facts, &mut ahead(graph))
+}
+
+/// The nodes that start with the same test.
+struct Alike {
+    by_test: HashMap<Test, Vec<NodeId>>,
+}
+
+impl Alike {
+    fn new(graph: &Graph) -> Self {
+        let mut by_test: HashMap<Test, Vec<NodeId>> = HashMap::new();
+        for index in 2..graph.len().saturating_add(2) {
+            let id = NodeId(u32::try_from(index).unwrap_or(u32::MAX));
+            if let Some(node) = graph.node(id) {
+                by_test.entry(node.test).or_default().push(id);
+            }
+        }
+        Self { by_test }
+    }
+
+    /// A node nearer to the end that does the same as `to` when `facts` hold, or `to`: what has
+    /// been asked for before, with other consequences, need not be asked again.
+    fn instead(&self, values: &Values, graph: &Graph, to: NodeId, facts: &Facts) -> NodeId {
+        let Some(node) = graph.node(to) else {
+            return to;
+        };
+        let alike = self.by_test.get(&node.test).map_or(&[][..], Vec::as_slice);
+        let nearer = alike.iter().take_while(|id| id.0 < to.0);
+        nearer
+            .take(MOST_ALIKE)
+            .copied()
+            .find(|&one| replaces(values, graph, one, to, facts, &mut ahead(graph)))
+            .unwrap_or(to)
+    }
+}
+
+/// How many undecided tests may be looked at from one edge.
+fn ahead(graph: &Graph) -> usize {
+    LOOK_AHEAD.min(ALL_AHEAD / graph.len().max(1))
+}
+
+/// `one` leads where `other` does when `facts` hold, and loads nothing that `other` would not:
+/// looking at no more than `ahead` tests, or it is not known.
+fn replaces(
+    values: &Values,
+    graph: &Graph,
+    one: NodeId,
+    other: NodeId,
+    facts: &Facts,
+    ahead: &mut usize,
+) -> bool {
+    let one = led(values, graph, one, facts, &mut 0);
+    let other = led(values, graph, other, facts, &mut 0);
+    if one == other {
+        return true;
+    }
+    let Some(left) = ahead.checked_sub(1) else {
+        return false;
+    };
+    *ahead = left;
+    let (first, second) = (graph.node(one), graph.node(other));
+    let mut on_both = |test: Test, ways: [(NodeId, NodeId); 2]| {
+        let mut facts = facts.clone();
+        facts.loaded_by(values, test);
+        let [yes, no] = [true, false].map(|answer| {
+            let mut facts = facts.clone();
+            facts.learn(test, answer, values);
+            facts
+        });
+        let [(one, other), (one_no, other_no)] = ways;
+        replaces(values, graph, one, other, &yes, ahead)
+            && replaces(values, graph, one_no, other_no, &no, ahead)
+    };
+    match (first, second) {
+        (Some(first), Some(second)) if first.test == second.test => {
+            let ways = [(first.yes, second.yes), (first.no, second.no)];
+            on_both(first.test, ways)
+        }
+        (Some(first), _) if facts.has_loaded(first.test, values) => {
+            on_both(first.test, [(first.yes, other), (first.no, other)])
+        }
+        (_, Some(second)) if facts.has_loaded(second.test, values) => {
+            on_both(second.test, [(one, second.yes), (one, second.no)])
+        }
+        _ => false,
+    }
 }
 
 /// The same, looking at both answers of at most `ahead` tests that are not decided.

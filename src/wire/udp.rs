@@ -11,7 +11,6 @@ use super::field::{Field, Value, Visitor, bits};
 use super::names::{self, Transport};
 use super::packet::{Next, Protocol, Reason, Region, View, Walk};
 use super::transport;
-use super::vxlan;
 
 /// Ports, length, checksum.
 const HEADER: usize = 8;
@@ -65,7 +64,7 @@ pub(super) fn dissect(walk: &mut Walk<'_>, region: Region) -> Next {
 #[inline]
 fn by_port(destination: u16) -> Protocol {
     match destination {
-        vxlan::PORT => Protocol::Vxlan,
+        names::PORT_VXLAN => Protocol::Vxlan,
         _ => Protocol::Payload,
     }
 }

@@ -7,8 +7,6 @@ use super::anomaly::Anomaly;
 use super::field::{Brief, Field, Name, Visitor, bits, bytes};
 use super::packet::{Next, Protocol, Region, View, Walk};
 
-/// Its UDP port (RFC 7348 section 5).
-pub(super) const PORT: u16 = 4789;
 /// Flags, reserved, network identifier, reserved (RFC 7348 section 5).
 const HEADER: usize = 8;
 /// The network identifier is valid: set in every packet.

@@ -367,3 +367,48 @@ fn the_objects_of_every_capture_parse_and_count_upwards() {
     }
     assert!(captures > 100, "{captures} captures");
 }
+
+#[test]
+fn an_unknown_link_type_is_said_once_wherever_it_comes() {
+    let mut bytes = [section(), interface(IPV4, &[]), interface(9999, &[])].concat();
+    for _ in 0..3 {
+        bytes.extend(enhanced(0, 0, &udp(b"data")));
+        bytes.extend(enhanced(1, 0, b"opaque"));
+    }
+    let said = super::decode_bytes("", bytes);
+    assert_eq!(said.code, Some(0));
+    assert_eq!(
+        said.err.matches("link type 9999 is unknown here").count(),
+        1,
+        "{}",
+        said.err
+    );
+    assert_eq!(said.err.lines().count(), 1, "{}", said.err);
+}
+
+#[test]
+fn what_can_never_match_is_said_once_a_link_type() {
+    // IPv6 may come on Ethernet (1) and never on raw IPv4.
+    let mut bytes = [section(), interface(1, &[]), interface(IPV4, &[])].concat();
+    for _ in 0..40_000 {
+        bytes.extend(enhanced(0, 0, &[0; 60]));
+        bytes.extend(enhanced(1, 0, &udp(b"data")));
+    }
+    let capture = super::file(&bytes);
+    let said = super::dotquad(&[
+        "decode",
+        "--count",
+        &capture.path().to_string_lossy(),
+        "ip6",
+    ]);
+    assert_eq!(said.code, Some(0));
+    assert_eq!(
+        said.err
+            .matches("no frame of link type IPV4 can match")
+            .count(),
+        1,
+        "{}",
+        said.err
+    );
+    assert_eq!(said.err.lines().count(), 1, "{}", said.err);
+}

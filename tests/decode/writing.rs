@@ -245,3 +245,36 @@ fn a_full_disk_leaves_a_whole_capture_and_its_count() {
         );
     }
 }
+
+#[test]
+fn what_cannot_be_read_leaves_the_output_as_it_was() {
+    let kept = b"the work of a day";
+    let not_a_capture = file(b"neither is this");
+    for input in ["no such file", &not_a_capture.path().to_string_lossy()] {
+        let target = file(kept);
+        let said = dotquad(&["decode", input, "-w", &target.path().to_string_lossy()]);
+        assert_eq!(said.code, Some(2), "{}", said.err);
+        let after = fs::read(target.path()).expect("it is still there");
+        assert_eq!(after, kept, "{}", said.err);
+    }
+}
+
+#[test]
+fn a_capture_without_frames_keeps_its_link_type() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let target = folder.path().join("out.pcap");
+    // LINKTYPE_RAW is 101, LINKTYPE_LINUX_SLL2 276, LINKTYPE_IPV4 228.
+    let none = file(&pcap(IPV4, &[]));
+    let none = none.path().to_string_lossy();
+    for (capture, link_type) in [
+        ("captures/raw_ip.pcap", 101_u32),
+        ("captures/linux_sll2.pcap", 276),
+        (&none, 228),
+    ] {
+        let said = dotquad(&["decode", capture, "-w", &target.to_string_lossy(), "less 1"]);
+        assert_eq!((said.code, said.err.as_str()), (Some(0), ""));
+        let written = fs::read(&target).expect("it is written");
+        assert_eq!(written.len(), 24, "a file header and no record");
+        assert_eq!(written[20..24], link_type.to_le_bytes(), "{capture}");
+    }
+}

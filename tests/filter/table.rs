@@ -157,8 +157,33 @@ pub(crate) const PEERS: Rows = &[
     (
         "vxlan.pcap",
         &[
-            ("udp port 4789", &[1]),
+            ("udp port 4789", &[1, 2, 3]),
             ("icmp", &[]),
+            ("tcp", &[]),
+        ],
+    ),
+    (
+        "geneve.pcap",
+        &[
+            ("geneve", &[1, 2, 3, 4, 5, 6]),
+            ("geneve 5", &[1, 2]),
+            ("geneve 7", &[3, 4]),
+            ("geneve 6", &[]),
+            ("geneve and udp", &[1, 3]),
+            ("geneve and udp port 5001", &[1, 3]),
+            ("geneve 7 and udp port 5001", &[3]),
+            ("geneve and tcp port 80", &[2, 4]),
+            ("geneve 5 and tcp", &[2]),
+            ("geneve and tcp[tcpflags] = tcp-syn", &[2]),
+            ("geneve and ip6", &[4]),
+            ("geneve 9 and icmp", &[5]),
+            ("geneve and src 10.1.0.1", &[1, 2, 3, 5]),
+            ("geneve and host 203.0.113.1", &[]),
+            ("geneve and ether src 02:00:00:00:00:01", &[1, 2]),
+            ("geneve and ether proto 0x800", &[1, 2, 3, 5]),
+            ("udp port 6081", &[1, 2, 3, 4, 5, 6]),
+            ("tcp", &[]),
+            ("not geneve", &[]),
         ],
     ),
     (
@@ -258,7 +283,7 @@ pub(crate) const PEERS: Rows = &[
     (
         "linux_sll2.pcap",
         &[
-            ("ifindex 2", &[1, 2, 4]),
+            ("ifindex 2", &[1, 2, 4, 6, 7]),
             ("outbound", &[1]),
             ("arp", &[4]),
             ("host 127.0.0.1", &[3]),
@@ -394,7 +419,24 @@ pub(crate) const OWN: Rows = &[
     // libpcap from 1.11 on only.
     (
         "vxlan.pcap",
-        &[("vxlan", &[1]), ("vxlan 4096 and icmp", &[1]), ("vxlan 5", &[]), ("vxlan and src 10.1.0.1", &[1])],
+        &[
+            ("vxlan", &[1, 2, 3]),
+            ("vxlan 4096 and icmp", &[1]),
+            ("vxlan 5", &[]),
+            ("vxlan and src 10.1.0.1", &[1, 2, 3]),
+            ("vxlan and udp port 5001", &[2]),
+            ("vxlan and tcp port 80", &[3]),
+        ],
+    ),
+    (
+        "linux_sll2.pcap",
+        &[
+            // libpcap compares LLC's service access points with the protocol field, where no
+            // frame has them: the kernel's number for all of LLC stands there.
+            ("iso", &[6]),
+            ("stp", &[7]),
+            ("ether proto 0x42", &[7]),
+        ],
     ),
     // tcpdump calls this an error: it can never match.
     ("raw_ip.pcap", &[("arp", &[]), ("ip and ip6", &[])]),
@@ -410,7 +452,28 @@ pub(crate) const DEEP: Rows = &[
     ("gre.pcap", &[("icmp and src 10.1.0.1", &[1, 2, 3]), ("proto 47", &[1, 2, 3, 4, 5])]),
     ("ipip.pcap", &[("icmp", &[1]), ("host 203.0.113.1 and host 10.1.0.1", &[1])]),
     ("6in4.pcap", &[("icmp6", &[1]), ("host 2001:db8::1 and host 203.0.113.2", &[1])]),
-    ("vxlan.pcap", &[("icmp", &[1]), ("vxlan 4096 and udp port 4789 and icmp", &[1])]),
+    (
+        "vxlan.pcap",
+        &[
+            ("icmp", &[1]),
+            ("vxlan 4096 and udp port 4789 and icmp", &[1]),
+            ("udp port 5001", &[2]),
+            ("tcp port 80", &[3]),
+        ],
+    ),
+    (
+        "geneve.pcap",
+        &[
+            ("geneve 5", &[1, 2]),
+            ("udp port 5001", &[1, 3]),
+            ("tcp port 80", &[2, 4]),
+            ("tcp port 80 and udp port 6081", &[2, 4]),
+            ("geneve 7 and tcp port 80", &[4]),
+            ("src 10.1.0.1 and src 203.0.113.1", &[1, 2, 3, 5]),
+            ("ip6", &[4]),
+            ("icmp", &[5]),
+        ],
+    ),
     ("tour.pcapng", &[("igmp", &[13]), ("dst 224.0.0.22", &[13]), ("src port 31337", &[14, 15, 16])]),
     ("fragments.pcap", &[("port 5000", &[1, 2, 3]), ("udp dst port 5001", &[1, 2, 3]), ("port 5002", &[])]),
 ];

@@ -7,10 +7,11 @@ use super::show::{Shower, frame};
 use super::{CAREFUL, SendArgs, Show, cut, duration, framed, per_second, print, times};
 use crate::cli::args::Color;
 use crate::cli::text::Text;
-use crate::cli::{Console, Outcome};
+use crate::cli::{Console, Outcome, confine};
 use crate::error::{Error, Result};
 use crate::net::pace::{Pace, wall};
 use crate::net::route::{self, Path, Reach};
+use crate::net::sandbox::{self, Sandbox};
 use crate::net::signals::Signals;
 use crate::net::transmit::{self, BATCH, Burst, Seen, Tap, Transmitter, kernel_keeps};
 use crate::wire::build::{Ethernet, Spec};
@@ -67,12 +68,14 @@ pub(super) fn run(
         shower.show(&frame, None, &mut out);
     }
     print(console, &out)?;
-    let signals = Signals::watch()?;
     let tap = if pace.compares() || args.listen.is_some() {
         Some(Tap::open(&path.interface)?)
     } else {
         None
     };
+    let sandbox = Sandbox::new(sandbox::Command::Send);
+    confine::enter(&args.confinement, &sandbox, false, console)?;
+    let signals = Signals::watch()?;
     let mut run = Run {
         watch: Watch {
             ahead: match (by_frame, link_type) {

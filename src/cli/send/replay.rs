@@ -8,11 +8,12 @@ use super::given::{Given, Value, mac};
 use super::{CAREFUL, ReplayArgs, per_second, times};
 use crate::capture::{FrameSource, open};
 use crate::cli::selector::Selector;
-use crate::cli::{Console, Outcome};
+use crate::cli::{Console, Outcome, confine};
 use crate::error::{Error, Result};
 use crate::net::interface::Interface;
 use crate::net::pace::Pace;
 use crate::net::route;
+use crate::net::sandbox::{self, Sandbox};
 use crate::net::signals::Signals;
 use crate::net::transmit::{BATCH, Burst, Transmitter};
 use crate::wire::build::Rewrite;
@@ -39,9 +40,18 @@ pub(in crate::cli) fn run(args: &ReplayArgs, console: &mut Console<'_>) -> Resul
         passed: 0,
     };
     gate.check_speed()?;
+    let mut reader = open(path)?;
+    let ahead = if path.is_file() {
+        Some(open(path)?)
+    } else {
+        None
+    };
+    let transmitter = Transmitter::frames(&interface)?;
+    let sandbox = Sandbox::new(sandbox::Command::Replay);
+    confine::enter(&args.confinement, &sandbox, false, console)?;
+    let signals = Signals::watch()?;
     // Before the first frame leaves, all of them are looked at, where that can be done.
-    if path.is_file() {
-        let mut reader = open(path)?;
+    if let Some(mut reader) = ahead {
         'scan: while let Ok(Some(batch)) = reader.next_batch() {
             for frame in batch.frames() {
                 if gate.limit_reached() {
@@ -52,8 +62,6 @@ pub(in crate::cli) fn run(args: &ReplayArgs, console: &mut Console<'_>) -> Resul
         }
         gate.passed = 0;
     }
-    let transmitter = Transmitter::frames(&interface)?;
-    let signals = Signals::watch()?;
     let mut player = Player {
         transmitter,
         rewrite,
@@ -66,7 +74,6 @@ pub(in crate::cli) fn run(args: &ReplayArgs, console: &mut Console<'_>) -> Resul
         cut: 0,
         latest: Duration::ZERO,
     };
-    let mut reader = open(path)?;
     let mut damage = None;
     'all: loop {
         let batch = match reader.next_batch() {

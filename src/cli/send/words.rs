@@ -9,6 +9,7 @@ use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, ValueEnum}
 
 use super::fields::FIELDS;
 use super::given::{Given, Typed};
+use crate::cli::args::Confinement;
 
 /// Put one exact packet on the wire, or show it.
 ///
@@ -92,6 +93,9 @@ pub struct SendArgs {
     /// Send more than 1000 packets, or more than 1000 a second, to another host
     #[arg(long)]
     pub yes: bool,
+    /// The sandbox
+    #[command(flatten)]
+    pub confinement: Confinement,
     #[command(flatten)]
     pub(super) fields: Fields,
 }
@@ -162,6 +166,9 @@ pub struct ReplayArgs {
     /// Send more than 1000 frames, or more than 1000 a second, by an interface that is no loopback
     #[arg(long)]
     pub yes: bool,
+    /// The sandbox
+    #[command(flatten)]
+    pub confinement: Confinement,
 }
 
 /// Seconds as typed: a number that is not negative, up to a day.

@@ -27,7 +27,7 @@ impl Lowering<'_> {
     /// True for every frame that a deep filter finds more in than a plain one: encapsulated or
     /// fragmented ones. No load of it can fail, so that it decides nothing else.
     pub(in crate::filter) fn encapsulated(&mut self) -> Logic {
-        let view = View::new(self.loader.link_type);
+        let view = View::new(self.loader.link_type, self.loader.order);
         let at = view.network;
         let mut found = Vec::new();
         for number in [

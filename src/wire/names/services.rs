@@ -13,7 +13,7 @@ pub enum Transport {
     Udp,
 }
 
-/// VXLAN (RFC 7348).
+/// The UDP port of VXLAN (RFC 7348 section 5).
 pub const PORT_VXLAN: u16 = 4789;
 
 /// The service on a port (IANA service-names-port-numbers, RFC 6335), or `None` for a port that

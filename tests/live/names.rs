@@ -1,0 +1,207 @@
+//! Names in filters: the child asks a name server over the network, and reads the host's files.
+//!
+//! The name server is a thread here, on an address of the namespace's loopback interface; the
+//! program is started where /etc says so, in a mount namespace of its own.
+
+use std::fs;
+use std::io;
+use std::net::{Ipv4Addr, UdpSocket};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+
+use assert_cmd::cargo::cargo_bin;
+use libtest_mimic::{Failed, Trial};
+
+use super::Powers;
+
+/// Where the name server listens: an address no other test uses.
+const SERVER: Ipv4Addr = Ipv4Addr::new(127, 53, 0, 1);
+
+/// The files of /etc that name something (nsswitch.conf(5), resolv.conf(5), hosts(5), networks(5),
+/// ethers(5)).
+const FILES: [(&str, &str); 5] = [
+    ("nsswitch.conf", "hosts: files dns\nnetworks: files\n"),
+    (
+        "resolv.conf",
+        "nameserver 127.53.0.1\noptions timeout:1 attempts:1\n",
+    ),
+    ("hosts", "127.0.0.1 localhost\n192.0.2.77 printer.example\n"),
+    ("networks", "office 10.1.0.0\n"),
+    ("ethers", "02:00:00:00:00:fe gate.example\n"),
+];
+
+/// What the name server knows.
+const ZONE: [(&str, &[Ipv4Addr]); 2] = [
+    (
+        "web.example",
+        &[
+            Ipv4Addr::new(192, 0, 2, 80),
+            Ipv4Addr::new(198, 51, 100, 80),
+        ],
+    ),
+    ("gate.example", &[Ipv4Addr::new(192, 0, 2, 254)]),
+];
+
+pub(super) fn trials(powers: Powers) -> Vec<Trial> {
+    let name = "names_in_filters_are_asked_for";
+    if powers.namespace && !can_mount() {
+        let missing = || Err("no mount namespace can be made here".into());
+        let name = format!("{name} (needs a mount namespace)");
+        return vec![Trial::test(name, missing).with_ignored_flag(true)];
+    }
+    vec![powers.trial(name, names_are_asked_for)]
+}
+
+/// A namespace can be made in which files of /etc are others.
+fn can_mount() -> bool {
+    let mut probe = Command::new("unshare");
+    probe.args(["-m", "--", "mount", "--bind", "/etc", "/etc"]);
+    let quiet = probe.stdout(Stdio::null()).stderr(Stdio::null()).status();
+    quiet.is_ok_and(|status| status.success())
+}
+
+fn names_are_asked_for() -> Result<(), Failed> {
+    let up = Command::new("ip")
+        .args(["link", "set", "lo", "up"])
+        .status()?;
+    if !up.success() {
+        return Err("the loopback interface does not come up".into());
+    }
+    let folder = tempfile::tempdir()?;
+    for (name, text) in FILES {
+        fs::write(folder.path().join(name), text)?;
+    }
+    let asked = serve()?;
+    // Words of the filter, the same in numbers, and the names that the server hears of.
+    for (named, plain, questions) in [
+        (
+            "host web.example",
+            "host 192.0.2.80 or 198.51.100.80",
+            &["web.example"][..],
+        ),
+        (
+            "src host web.example and tcp port 80",
+            "src host (192.0.2.80 or 198.51.100.80) and tcp port 80",
+            &["web.example"],
+        ),
+        (
+            "dst WEB.example",
+            "dst host 192.0.2.80 or 198.51.100.80",
+            &["web.example"],
+        ),
+        // In /etc/hosts: no server is asked.
+        ("host printer.example", "host 192.0.2.77", &[]),
+        ("net office", "net 10.1.0.0/16", &[]),
+        (
+            "ether host gate.example",
+            "ether host 02:00:00:00:00:fe",
+            &[],
+        ),
+        (
+            "gateway gate.example",
+            "ether host 02:00:00:00:00:fe and not host 192.0.2.254",
+            &["gate.example"],
+        ),
+        // Port and protocol names are the language's own.
+        ("udp port domain", "udp port 53", &[]),
+    ] {
+        let found = listing(folder.path(), named)?;
+        let expected = listing(folder.path(), plain)?;
+        if found != expected || found.is_empty() {
+            return Err(format!("{named}:\n{found}instead of\n{expected}").into());
+        }
+        let mut heard: Vec<String> = asked.try_iter().collect();
+        heard.dedup();
+        if heard != questions {
+            return Err(format!("{named}: the server was asked for {heard:?}").into());
+        }
+    }
+    for unknown in [
+        "host nobody.example",
+        "net nowhere",
+        "ether host nobody.example",
+    ] {
+        let output = run(folder.path(), unknown)?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        let word = unknown.rsplit(' ').next().unwrap_or(unknown);
+        let shown = said.contains(&format!("cannot resolve `{word}`")) && said.contains('^');
+        if output.status.code() != Some(2) || !shown {
+            return Err(format!("{unknown}: {:?}, {said}", output.status).into());
+        }
+    }
+    Ok(())
+}
+
+/// The program for a filter, as it is printed.
+fn listing(etc: &Path, filter: &str) -> Result<String, Failed> {
+    let output = run(etc, filter)?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        return Err(format!("{filter}: {:?}, {said}", output.status).into());
+    }
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+/// `dotquad filter` where `etc` is /etc.
+fn run(etc: &Path, filter: &str) -> io::Result<Output> {
+    const SCRIPT: &str = "mount --bind \"$1\" /etc && exec \"$2\" filter \"$3\"";
+    let mut command = Command::new("unshare");
+    command.args(["-m", "--", "sh", "-c", SCRIPT, "sh"]);
+    command.arg(etc).arg(cargo_bin("dotquad")).arg(filter);
+    command.output()
+}
+
+/// Starts the name server, which runs as long as this program; the names it is asked for, in lower
+/// case.
+fn serve() -> io::Result<Receiver<String>> {
+    let socket = UdpSocket::bind((SERVER, 53))?;
+    let (heard, asked) = mpsc::channel();
+    thread::spawn(move || {
+        let mut question = [0; 512];
+        while let Ok((length, client)) = socket.recv_from(&mut question) {
+            let Some((name, answer)) = answer(question.get(..length).unwrap_or_default()) else {
+                continue;
+            };
+            // Nobody listens any more when the test is over.
+            if heard.send(name).is_err() || socket.send_to(&answer, client).is_err() {
+                break;
+            }
+        }
+    });
+    Ok(asked)
+}
+
+/// The name that a message asks the IPv4 addresses of, and the answer (RFC 1035 section 4.1).
+fn answer(message: &[u8]) -> Option<(String, Vec<u8>)> {
+    let (header, rest) = message.split_at_checked(12)?;
+    let mut labels: Vec<String> = Vec::new();
+    let mut left = rest;
+    loop {
+        let (&length, more) = left.split_first()?;
+        let (label, more) = more.split_at_checked(length.into())?;
+        left = more;
+        if label.is_empty() {
+            break;
+        }
+        labels.push(String::from_utf8_lossy(label).to_lowercase());
+    }
+    // Type A, class IN.
+    let asks = left.get(..4)? == [0, 1, 0, 1];
+    let question = rest.get(..rest.len().checked_sub(left.len())?.checked_add(4)?)?;
+    let name = labels.join(".");
+    let known = ZONE.iter().find(|(zone, _)| *zone == name);
+    let addresses = known.filter(|_| asks).map_or(&[][..], |(_, found)| *found);
+    let mut answer = header.get(..2)?.to_vec();
+    // A response, recursion desired and available; 3 says that there is no such name.
+    answer.extend([0x81, if known.is_some() { 0x80 } else { 0x83 }]);
+    answer.extend([0, 1, 0, u8::try_from(addresses.len()).ok()?, 0, 0, 0, 0]);
+    answer.extend(question);
+    for address in addresses {
+        // The name is the one at byte 12; type A, class IN, for a minute, four bytes.
+        answer.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4]);
+        answer.extend(address.octets());
+    }
+    Some((name, answer))
+}
