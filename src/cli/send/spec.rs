@@ -177,6 +177,8 @@ mod tests {
     use std::fs;
     use std::path::Path;
 
+    use proptest::prelude::*;
+
     use super::*;
     use crate::capture::{FrameSource, open};
     use crate::wire::packet::{Judge, Packet, dissect};
@@ -262,6 +264,40 @@ mod tests {
             for word in words {
                 assert!(error.contains(word), "{text:?}: {error}");
             }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_datagram_comes_back_from_its_spec(
+            header in prop::array::uniform20(any::<u8>()),
+            body in prop::collection::vec(any::<u8>(), 0..120),
+            words in 4..9u8,
+            protocol in prop::sample::select(vec![1u8, 2, 6, 17, 50]),
+            kind in prop::sample::select(vec![0u8, 3, 5, 8, 11, 12, 17, 42]),
+            is_first: bool,
+        ) {
+            let mut bytes = [header.as_slice(), &body].concat();
+            let at = usize::from(words) * 4;
+            for (to, value) in [(0, 0x40 | words), (9, protocol), (at, kind)] {
+                if let Some(place) = bytes.get_mut(to) {
+                    *place = value;
+                }
+            }
+            if is_first && let Some(place) = bytes.get_mut(6..8) {
+                place.fill(0);
+            }
+            let spec = Spec::read_datagram(&bytes);
+            let mut text = Text::default();
+            write(&spec, &mut text);
+            let text = text.into_string();
+            let again = parse(&text, "it").unwrap();
+            prop_assert_eq!(again.datagram().unwrap(), bytes, "{}", text);
+        }
+
+        #[test]
+        fn no_text_is_too_odd(text in "[\\[\\]a-z0-9_=\"., \n]{0,80}") {
+            let _ = parse(&text, "it");
         }
     }
 }
