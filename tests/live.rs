@@ -20,6 +20,8 @@ use libtest_mimic::{Arguments, Failed, Trial};
 mod filter;
 #[path = "live/names.rs"]
 mod names;
+#[path = "live/replay.rs"]
+mod replay;
 #[path = "live/sandbox.rs"]
 mod sandbox;
 #[path = "live/send.rs"]
@@ -87,6 +89,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let listing = arguments.list;
     let mut trials = filter::trials(powers);
+    trials.extend(replay::trials(powers));
     trials.extend(send::trials(powers));
     trials.extend(names::trials(powers));
     trials.extend(sandbox::trials());

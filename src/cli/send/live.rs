@@ -45,7 +45,11 @@ pub(super) fn run(
     let pace = Speed::new(args, packets.len());
     guard(args, &spec, &path, &pace)?;
     let mtu = path.interface.mtu;
-    let by_frame = spec.ethernet.is_some() || packets.iter().any(|it| !kernel_keeps(it, mtu));
+    // Frames are faster than datagrams, which matters only without a limit.
+    let flood = pace.period.is_none() && args.listen.is_none() && !pace.compares();
+    let by_frame = spec.ethernet.is_some()
+        || flood && path.reach == Reach::Unicast && path.interface.mac.is_some()
+        || packets.iter().any(|it| !kernel_keeps(it, mtu));
     let link_type = path.interface.link_type.unwrap_or(LinkType::LINUX_SLL);
     let (frames, transmitter) = if by_frame {
         let transmitter = Transmitter::frames(&path.interface)?;
@@ -68,7 +72,10 @@ pub(super) fn run(
         shower.show(&frame, None, &mut out);
     }
     print(console, &out)?;
-    let tap = if pace.compares() || args.listen.is_some() {
+    // Elsewhere it is not known what the kernel puts before a datagram.
+    let known = matches!(link_type, LinkType::ETHERNET | LinkType::RAW);
+    let compares = pace.compares() && known;
+    let tap = if compares || args.listen.is_some() {
         Some(Tap::open(&path.interface)?)
     } else {
         None
@@ -85,7 +92,7 @@ pub(super) fn run(
             pending: vec![0; frames.len()],
             frames,
             link_type,
-            compares: pace.compares(),
+            compares,
             listens: args.listen.is_some(),
             compared: 0,
             other: None,
@@ -418,20 +425,20 @@ impl Run {
             ),
         };
         let compared = match (watch.compares, missing) {
-            (false, _) => "; above 1000 a second none is compared".to_owned(),
+            (false, _) => "; none compared with what left".to_owned(),
             (true, 0) => format!("; {} seen to leave as built", watch.compared),
             (true, missing) => {
                 format!("; {} seen to leave as built, {missing} not", watch.compared)
             }
         };
-        let replies = if listened {
-            format!("; {} replies", watch.replies)
-        } else {
-            String::new()
+        let replies = match (listened, watch.replies) {
+            (false, _) => String::new(),
+            (true, 1) => "; 1 reply".to_owned(),
+            (true, replies) => format!("; {replies} replies"),
         };
         console.note(&format_args!(
-            "{} packets sent{speed}{compared}{replies}",
-            burst.sent
+            "{}{speed}{compared}{replies}",
+            sent(burst.sent)
         ));
         burst.check("sending")?;
         if missing > 0 {
@@ -445,6 +452,14 @@ impl Run {
             ));
         }
         Ok(Outcome::Done)
+    }
+}
+
+/// How many packets.
+fn sent(count: u64) -> String {
+    match count {
+        1 => "1 packet sent".to_owned(),
+        count => format!("{count} packets sent"),
     }
 }
 

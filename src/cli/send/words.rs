@@ -57,7 +57,7 @@ pub struct SendArgs {
     /// How often to send the packet
     #[arg(short = 'c', long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     pub count: u64,
-    /// Packets a second; 0 is as fast as can be (default 1000)
+    /// Packets a second (default 1000); 0 is as fast as can be
     #[arg(long, value_name = "N", conflicts_with = "interval")]
     pub rate: Option<u32>,
     /// Seconds from one packet to the next
