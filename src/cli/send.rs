@@ -7,6 +7,7 @@ mod notation;
 mod replay;
 mod show;
 pub(super) mod spec;
+mod watch;
 mod words;
 
 use std::fs::File;

@@ -425,10 +425,12 @@ mod tests {
         assert!(keeps(|spec| spec.ipv4.df = true));
         assert!(keeps(|spec| spec.ipv4.reserved = true));
         assert!(keeps(|spec| spec.ipv4.ttl = 0));
+        // Payload posing as options: the kernel does not read them.
+        assert!(keeps(|spec| spec.ipv4.ihl = Some(15)));
         let changed: [fn(&mut Spec); 10] = [
             |spec| spec.ipv4.version = 5,
             |spec| spec.ipv4.ihl = Some(4),
-            |spec| spec.ipv4.ihl = Some(15),
+            |spec| (spec.ipv4.ihl, spec.payload) = (Some(15), Vec::new()),
             |spec| spec.ipv4.total_length = Some(119),
             |spec| spec.ipv4.checksum = Some(0),
             |spec| spec.ipv4.identification = 0,

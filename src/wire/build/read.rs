@@ -95,6 +95,11 @@ fn datagram(bytes: &[u8], quotes: u8) -> Spec {
         Transport::Icmp(_) => {
             for open in [
                 |icmp: &mut Icmp| icmp.length = None,
+                // What is filled in need not be said by the word it lies in.
+                |icmp: &mut Icmp| {
+                    let [a, _, c, d] = icmp.rest;
+                    icmp.rest = [a, 0, c, d];
+                },
                 |icmp: &mut Icmp| icmp.checksum = None,
                 |icmp: &mut Icmp| {
                     icmp.extensions
