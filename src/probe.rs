@@ -12,7 +12,10 @@
 
 pub mod event;
 pub mod outbox;
+pub mod ping;
 pub mod stamp;
+pub mod targets;
+pub mod trace;
 
 use std::time::Duration;
 

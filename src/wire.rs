@@ -7,9 +7,11 @@
 //! the table of `packet.rs`, and one line where its parent says what comes next.
 
 pub mod anomaly;
+pub mod build;
 pub mod checksum;
 pub mod field;
 pub mod frame;
+pub mod icmp_extensions;
 pub mod names;
 pub mod packet;
 
@@ -18,7 +20,6 @@ mod arp;
 mod cisco_hdlc;
 mod ethernet;
 mod gre;
-mod icmp_extensions;
 mod icmpv4;
 mod icmpv6;
 mod igmp;

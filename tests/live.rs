@@ -16,14 +16,22 @@ use std::process::{Command, ExitCode, Stdio};
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
+#[path = "live/cable.rs"]
+mod cable;
+#[path = "live/engine.rs"]
+mod engine;
 #[path = "live/filter.rs"]
 mod filter;
 #[path = "live/names.rs"]
 mod names;
+#[path = "live/replay.rs"]
+mod replay;
 #[path = "live/ring.rs"]
 mod ring;
 #[path = "live/sandbox.rs"]
 mod sandbox;
+#[path = "live/send.rs"]
+mod send;
 #[path = "live/sniff.rs"]
 mod sniff;
 
@@ -70,6 +78,9 @@ fn main() -> ExitCode {
     {
         return sandbox::be_inside(rest);
     }
+    if let Some(played) = engine::scene() {
+        return played;
+    }
     let inside = env::var_os(INSIDE).is_some();
     if !inside
         && let Some(words) = namespace()
@@ -89,10 +100,13 @@ fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let listing = arguments.list;
     let mut trials = filter::trials(powers);
+    trials.extend(replay::trials(powers));
+    trials.extend(send::trials(powers));
     trials.extend(names::trials(powers));
     trials.extend(ring::trials(powers));
     trials.extend(sandbox::trials());
     trials.extend(sniff::trials(powers));
+    trials.extend(engine::trials(powers));
     let conclusion = libtest_mimic::run(&arguments, trials);
     if !listing {
         let ran = conclusion.num_passed + conclusion.num_failed;

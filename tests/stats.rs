@@ -142,7 +142,7 @@ fn captures() -> Vec<PathBuf> {
         for entry in fs::read_dir(root().join(folder)).expect("captures are there") {
             let path = entry.expect("a folder can be listed").path();
             let name = path.file_name().unwrap_or_default().to_string_lossy();
-            let bad = ["damaged", "empty", "not_a"];
+            let bad = ["damaged", "empty", "not_a", "pcap_version_7"];
             if name.contains(".pcap") && !bad.iter().any(|bad| name.starts_with(bad)) {
                 captures.push(path.clone());
             }

@@ -60,7 +60,7 @@ pub struct Written {
 }
 
 /// What was counted on an interface: an interface statistics block of pcapng.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Statistics {
     /// When counting began.
     pub start: Option<Time>,
@@ -74,6 +74,8 @@ pub struct Statistics {
     pub dropped: u64,
     /// Frames handed to us (`isb_usrdeliv`).
     pub delivered: u64,
+    /// What else there is to say of the numbers.
+    pub comment: Option<String>,
 }
 
 /// Where a capture is to be written: open, and still as it was.

@@ -15,6 +15,7 @@ pub use sniff::{Backend, Sniff, Timestamps, Way};
 pub use stats::{Anomalies, By, CatalogueFormat, Format as StatsFormat, Stats, Table};
 
 use super::interfaces;
+use super::send::{ReplayArgs, SendArgs};
 
 /// Takes IPv4 packets apart field by field.
 #[derive(Debug, Parser)]
@@ -52,10 +53,17 @@ pub enum Command {
     Decode(Box<Decode>),
     /// Show packets as they come, or write them to a capture
     Sniff(Box<Sniff>),
+<<<<<<< HEAD
     /// Show what a saved capture holds as a whole
     Stats(Box<Stats>),
     /// Show the catalogue of anomalies
     Anomalies(Anomalies),
+=======
+    /// Put one exact packet on the wire, or show it
+    Send(Box<SendArgs>),
+    /// Send a saved capture again
+    Replay(ReplayArgs),
+>>>>>>> main
     /// Show the program that a filter becomes
     Filter(FilterArgs),
     /// List the network interfaces
@@ -133,6 +141,8 @@ pub enum Format {
     Ndjson,
     /// Chosen fields, comma separated (see --fields)
     Csv,
+    /// A file for send --spec, for each IPv4 packet
+    Spec,
 }
 
 /// Show the packets of a saved capture.

@@ -73,7 +73,8 @@ impl Capture {
         match self {
             Self::One(mut writer) => {
                 if let Some(interface) = &end.interface {
-                    writer.declare(interface, 0)?;
+                    let counted = end.statistics.first();
+                    writer.declare(interface, counted.map_or(0, |(_, index, _)| *index))?;
                 }
                 writer.finish()
             }
@@ -149,6 +150,17 @@ impl Recorder {
             Ok(()) => Ok(()),
             Err(_) => self.join().map(drop),
         }
+    }
+
+    /// Whether it still writes: who has nothing to write may ask at times.
+    ///
+    /// # Errors
+    /// Why nothing more is written.
+    pub(super) fn look(&mut self) -> Result<()> {
+        if self.thread.as_ref().is_some_and(JoinHandle::is_finished) {
+            return self.join().map(drop);
+        }
+        Ok(())
     }
 
     /// Writes what is queued and ends the capture.

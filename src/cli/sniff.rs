@@ -15,7 +15,7 @@ use super::progress::{Status, Weighed};
 use super::recorder::{Capture, Recorder, is_read_live};
 use super::selector::Selector;
 use super::stage::Stage;
-use super::tally::{Fate, Form, Tally};
+use super::tally::{ANY, Fate, Form, Tally};
 use super::{Console, Outcome, confine, interfaces, time};
 use crate::capture::rotation::{Disk, Limits, Period, Rotation};
 use crate::capture::{Interface, Writer};
@@ -26,8 +26,6 @@ use crate::net::sandbox::{Command, Sandbox};
 use crate::net::signals::Signals;
 use crate::wire::frame::Direction;
 
-/// All interfaces at once.
-const ANY: &str = "any";
 /// Batches that may wait for the disk: as many as a ring has blocks, so that the ring is the queue.
 const QUEUE: usize = 64;
 /// How long the kernel may gather packets: when each is wanted at once, when somebody watches, and
@@ -101,17 +99,15 @@ pub(super) fn run(args: &Sniff, color: Color, console: &mut Console<'_>) -> Resu
     let mut tally = Tally::new(&live, fate, form);
     tally.duration = args.duration;
     tally.every = args.stats_every;
-    plan.tally = Some(tally);
     console.note(&format_args!(
         "listening on {}",
         described(live.listening(), &options)
     ));
     let live = Weighed::new(live);
-    let status = Status::start(&live);
+    tally.status = Status::start(&live);
+    plan.tally = Some(tally);
     let pieces = Pieces::start(live, workers, &plan.renderer)?;
-    let outcome = Stage::new(plan).run(pieces, &mut signals, console);
-    drop(status);
-    outcome
+    Stage::new(plan).run(pieces, &mut signals, console)
 }
 
 impl Source for Weighed {}

@@ -7,12 +7,16 @@
 use std::time::Duration;
 
 use super::Console;
+use super::progress::Status;
 use super::text::Text;
 use crate::capture::{Interface, Statistics};
 use crate::net::clock::{self, Stopwatch};
 use crate::net::live::{Figures, Live, Meter, Stopper};
 use crate::net::signals::Signals;
 use crate::wire::frame::Time;
+
+/// The name of all interfaces at once.
+pub(super) const ANY: &str = "any";
 
 /// What became of frames that were handed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +50,8 @@ pub(super) struct Tally {
     listening: Vec<Interface>,
     /// Frames that the filter here refused.
     refused: u64,
+    /// The line that a person sees meanwhile.
+    pub(super) status: Option<Status>,
 }
 
 impl Tally {
@@ -62,6 +68,15 @@ impl Tally {
             start: clock::wall(),
             listening: live.listening().to_vec(),
             refused: 0,
+            status: None,
+        }
+    }
+
+    /// Says something where the status line stands.
+    pub(super) fn aside(&self, say: impl FnOnce()) {
+        match &self.status {
+            Some(status) => status.aside(say),
+            None => say(),
         }
     }
 
@@ -100,11 +115,13 @@ impl Tally {
         }
     }
 
-    /// What goes into a pcapng file. Counters are those of the whole capture, so they are
-    /// stated once, with its first interface.
+    /// What goes into a pcapng file. The counters are those of the whole capture: where it has
+    /// several interfaces, they are stated once and say so.
     pub(super) fn statistics(&self, done: u64) -> Option<(Interface, u32, Statistics)> {
         let figures = self.meter.read();
         let interface = self.listening.first()?.clone();
+        // All interfaces at once are one more beside those of the frames.
+        let is_any = interface.name.as_deref() == Some(ANY);
         let statistics = Statistics {
             start: Some(self.start),
             end: Some(clock::wall()),
@@ -112,8 +129,10 @@ impl Tally {
             matched: figures.matched,
             dropped: figures.dropped_ring,
             delivered: done,
+            comment: (self.listening.len() > 1)
+                .then(|| "counted over all interfaces of this capture".to_owned()),
         };
-        Some((interface, 0, statistics))
+        Some((interface, if is_any { u32::MAX } else { 0 }, statistics))
     }
 
     /// Tells the counters, `done` being the frames shown or written.
@@ -127,9 +146,11 @@ impl Tally {
             self.form,
             &mut text,
         );
-        // Counters that nobody can read any more are no reason to fail.
-        let _ = console.err.write_all(text.as_bytes());
-        let _ = console.err.flush();
+        self.aside(|| {
+            // Counters that nobody can read any more are no reason to fail.
+            let _ = console.err.write_all(text.as_bytes());
+            let _ = console.err.flush();
+        });
     }
 }
 

@@ -121,7 +121,7 @@ impl Inbox {
             slot.length = usize::try_from(header.msg_len).unwrap_or(0);
             let header = &header.msg_hdr;
             slot.name.length = usize::try_from(header.msg_namelen).unwrap_or(0);
-            slot.control.length = usize::try_from(header.msg_controllen).unwrap_or(0);
+            slot.control.length = header.msg_controllen as _;
             slot.flags = header.msg_flags;
         }
         self.filled = filled;

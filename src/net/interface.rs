@@ -164,6 +164,14 @@ impl<A: fmt::Display> fmt::Display for Prefix<A> {
     }
 }
 
+/// Whether packets to this address stay on this host: the loopback net (RFC 1122 section 3.2.1.3)
+/// and the addresses of its interfaces.
+#[must_use]
+pub fn is_local(address: Ipv4Addr, interfaces: &[Interface]) -> bool {
+    let mut own = interfaces.iter().flat_map(|interface| &interface.ipv4);
+    address.is_loopback() || own.any(|prefix| prefix.address == address)
+}
+
 /// The interfaces of this network namespace, ordered by index.
 ///
 /// # Errors
@@ -190,8 +198,8 @@ pub fn default_interface() -> Result<Option<Interface>> {
     #[cfg(target_os = "linux")]
     let index = linux::default_route();
     #[cfg(not(target_os = "linux"))]
-    let index = Ok(None);
-    let index = index.map_err(|why: std::io::Error| {
+    let index: std::io::Result<Option<u32>> = Ok(None);
+    let index = index.map_err(|why| {
         Error::usage("looking for the default route", why).advice("name an interface with -i")
     })?;
     let Some(index) = index else { return Ok(None) };

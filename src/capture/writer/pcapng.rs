@@ -125,6 +125,9 @@ impl Pcapng {
         let start = begin(out, ISB_MAGIC);
         put(out, id);
         put_ticks(out, end_time.unwrap_or(0));
+        if let Some(comment) = &statistics.comment {
+            option(out, OPT_COMMENT, comment.as_bytes());
+        }
         for (code, ticks) in [(2, stamp(statistics.start)), (3, end_time)] {
             if let Some(ticks) = ticks {
                 option(out, code, &halves(ticks));

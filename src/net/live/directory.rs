@@ -68,15 +68,14 @@ impl Directory {
     }
 
     fn look_up(&mut self, number: u32, link_type: LinkType) -> u32 {
-        let place = match self.places.get(&number) {
-            Some(place) => *place,
-            None => {
-                let name = self.name(number);
-                let interface = self.describe(&name, link_type);
-                let place = self.add(interface);
-                self.places.insert(number, place);
-                place
-            }
+        let place = if let Some(place) = self.places.get(&number) {
+            *place
+        } else {
+            let name = self.name(number);
+            let interface = self.describe(&name, link_type);
+            let place = self.add(interface);
+            self.places.insert(number, place);
+            place
         };
         self.last = Some((number, place));
         place

@@ -188,6 +188,11 @@ fn put_tag(bytes: &mut [u8], floor: usize, place: &Range<usize>, tag: [u8; 4]) -
 
 #[cfg(test)]
 mod tests {
+    #![allow(
+        clippy::indexing_slicing,
+        reason = "a test stops at the first surprise"
+    )]
+
     use super::*;
 
     /// `sockaddr_ll` of IPv4, interface 7, Ethernet, sent, from 02:00:00:00:00:01.

@@ -32,6 +32,8 @@ use crate::wire::frame::Time;
 const PATIENCE: Duration = Duration::from_millis(200);
 /// How often the kernel's counters are read, which are 32 bits wide.
 const COUNTING: Duration = Duration::from_secs(1);
+/// How often an interface that is down is looked at.
+const LOOKING: Duration = Duration::from_millis(100);
 /// How long to wait when a ring says that it has packets, but they are the ones on loan.
 const NAP: Duration = Duration::from_millis(1);
 
@@ -60,7 +62,10 @@ pub struct Live {
     next_number: u64,
     /// When the block that was handed out last begins.
     last_first: Time,
+    /// When the kernel's counters were read last.
     counted: Instant,
+    /// When interfaces that are down were looked at last.
+    looked: Instant,
     /// No packet is let in any more; what is there must have been handed over by then.
     closing: Option<Instant>,
     failure: Option<Error>,
@@ -78,7 +83,9 @@ pub struct Stopper {
 impl fmt::Debug for Stopper {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = self.state.load(Ordering::Relaxed);
-        f.debug_struct("Stopper").field("state", &state).finish()
+        f.debug_struct("Stopper")
+            .field("state", &state)
+            .finish_non_exhaustive()
     }
 }
 
@@ -147,6 +154,7 @@ impl Live {
             next_number: 1,
             last_first: Time::default(),
             counted: Instant::now(),
+            looked: Instant::now(),
             closing: None,
             failure: None,
             ended: false,
@@ -214,7 +222,7 @@ impl Live {
         }
         // pnet has words of its own for a poll that brought an error and no packet.
         let down = error.raw_os_error() == Some(libc::ENETDOWN) || error.raw_os_error().is_none();
-        if down {
+        if down && tap.number != 0 {
             self.look(index, true);
         } else if self.failure.is_none() {
             let name = &tap.name;
@@ -269,7 +277,11 @@ impl Live {
     }
 
     /// Looks at interfaces that were down, and takes the errors that sockets have.
-    fn look_around(&mut self, with_errors: &[usize]) {
+    fn look_around(&mut self, with_errors: &[usize], now: Instant) {
+        let again = now.saturating_duration_since(self.looked) >= LOOKING;
+        if again {
+            self.looked = now;
+        }
         for index in 0..self.taps.len() {
             let Some(tap) = self.taps.get(index) else {
                 continue;
@@ -279,7 +291,7 @@ impl Live {
                 if let Ok(Some(error)) | Err(error) = error {
                     self.failed(index, &error);
                 }
-            } else if tap.state == State::Down {
+            } else if again && tap.state == State::Down {
                 self.look(index, false);
             }
         }
@@ -365,9 +377,9 @@ impl Live {
             .filter(|(_, it)| has(it, PollFlags::POLLERR))
             .map(|(index, _)| index)
             .collect();
-        self.look_around(&with_errors);
+        self.look_around(&with_errors, Instant::now());
         // A ring is readable as long as its last block is on loan.
-        if readable && !self.fetch() {
+        if (readable || !with_errors.is_empty()) && !self.fetch() {
             thread::sleep(NAP.min(left));
         }
         Ok(())
