@@ -76,13 +76,10 @@ pub fn run(cli: &args::Cli, console: &mut Console<'_>) -> Result<Outcome> {
     match &cli.command {
         args::Command::Decode(decode) => decode::run(decode, cli.color, console),
         args::Command::Sniff(sniff) => sniff::run(sniff, cli.color, console),
-<<<<<<< HEAD
         args::Command::Stats(stats) => stats::run(stats, cli.color, console),
         args::Command::Anomalies(anomalies) => anomalies::run(anomalies, cli.color, console),
-=======
         args::Command::Send(send) => send::run(send, cli.color, console),
         args::Command::Replay(replay) => send::replay(replay, console),
->>>>>>> main
         args::Command::Filter(filter) => filter::run(filter, console),
         args::Command::Interfaces { format } => {
             interfaces::run(*format, console.out).map(|()| Outcome::Done)

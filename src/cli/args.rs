@@ -53,17 +53,14 @@ pub enum Command {
     Decode(Box<Decode>),
     /// Show packets as they come, or write them to a capture
     Sniff(Box<Sniff>),
-<<<<<<< HEAD
     /// Show what a saved capture holds as a whole
     Stats(Box<Stats>),
     /// Show the catalogue of anomalies
     Anomalies(Anomalies),
-=======
     /// Put one exact packet on the wire, or show it
     Send(Box<SendArgs>),
     /// Send a saved capture again
     Replay(ReplayArgs),
->>>>>>> main
     /// Show the program that a filter becomes
     Filter(FilterArgs),
     /// List the network interfaces
