@@ -112,16 +112,12 @@ impl FrameSource for Reading {
             {
                 *told = lost;
             }
-            match batch? {
-                Some(batch) => {
-                    self.next_number = batch.first_number() + batch.len() as u64;
-                    return Ok(Some(batch));
-                }
-                None => {
-                    self.lost_before = lost;
-                    self.open = None;
-                }
+            if let Some(batch) = batch? {
+                self.next_number = batch.first_number() + batch.len() as u64;
+                return Ok(Some(batch));
             }
+            self.lost_before = lost;
+            self.open = None;
         }
     }
 }

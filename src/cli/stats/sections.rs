@@ -33,10 +33,13 @@ pub(super) struct Found {
     pub(super) interfaces: Interfaces,
 }
 
+/// The capture where there are several, the section, and the number in it.
+type InterfaceKey = (Option<Arc<str>>, u32, usize);
+
 /// Frames by interface, over several captures and sections.
 #[derive(Debug, Default)]
 pub(super) struct Interfaces {
-    known: BTreeMap<(Option<Arc<str>>, u32, usize), (Interface, u64)>,
+    known: BTreeMap<InterfaceKey, (Interface, u64)>,
 }
 
 impl Interfaces {
@@ -416,7 +419,7 @@ fn left(what: &str, by: By, left: Left) -> Option<String> {
     })
 }
 
-fn endpoints<'a>(list: &'a [Endpoint], left_out: Left, by: By, whole: Volume) -> Section<'a> {
+fn endpoints(list: &[Endpoint], left_out: Left, by: By, whole: Volume) -> Section<'_> {
     const COLUMNS: &[Column] = &[
         both("address", "address"),
         shown("packets"),
@@ -451,13 +454,13 @@ fn endpoints<'a>(list: &'a [Endpoint], left_out: Left, by: By, whole: Volume) ->
     }
 }
 
-fn conversations<'a>(
-    list: &'a [Conversation],
+fn conversations(
+    list: &[Conversation],
     left_out: Left,
     by: By,
     whole: Volume,
     start: Option<Time>,
-) -> Section<'a> {
+) -> Section<'_> {
     const COLUMNS: &[Column] = &[
         both("a", "a"),
         both("b", "b"),
