@@ -39,6 +39,10 @@ const SHOWN: &[(&str, &[&str])] = &[
         &["stats --table capture,interfaces captures/pcapng_two_sections.pcapng"],
     ),
     (
+        "drops",
+        &["stats --table capture captures/pcapng_all_blocks.pcapng"],
+    ),
+    (
         "odd_times",
         &["stats --table capture,rate captures/pcapng_odd_times.pcapng"],
     ),
