@@ -132,20 +132,17 @@ impl<R: Ranked> Bounded<R> {
         }
     }
 
-    /// Adds a record whose key is not there yet; answers those that had to make room for it.
-    fn insert(&mut self, record: R) -> Vec<R> {
-        let gone = if self.table.len() < self.most {
-            Vec::new()
-        } else {
-            self.make_room()
-        };
+    /// Adds a record whose key is not there yet; those that have to make room for it go to `take`.
+    fn insert(&mut self, record: R, take: impl FnMut(R)) {
+        if self.table.len() >= self.most {
+            self.make_room(take);
+        }
         self.table.insert(record);
-        gone
     }
 
     /// Lets go of all whose weight is not above the median: half of them at least.
     #[cold]
-    fn make_room(&mut self) -> Vec<R> {
+    fn make_room(&mut self, mut take: impl FnMut(R)) {
         let measure = self.measure;
         let records = self.table.records().iter();
         let mut weights: Vec<u64> = records.map(|record| record.weight(measure)).collect();
@@ -153,14 +150,15 @@ impl<R: Ranked> Bounded<R> {
         let (_, median, _) = weights.select_nth_unstable(middle);
         let median = *median;
         drop(weights);
-        let gone = self
-            .table
-            .take_out(|record| record.weight(measure) <= median);
-        for record in &gone {
-            self.left.volume.add(record.volume());
-        }
+        let left = &mut self.left.volume;
+        self.table.take_out(
+            |record| record.weight(measure) <= median,
+            |record| {
+                left.add(record.volume());
+                take(record);
+            },
+        );
         self.left.short = self.left.short.saturating_add(median);
-        gone
     }
 
     /// All records, the heaviest first, and then by key.
@@ -216,16 +214,16 @@ impl Flows {
         if let Some(time) = time {
             span.add(time);
         }
-        let gone = self.conversations.insert(Conversation {
+        let conversation = Conversation {
             a: source,
             b: destination,
             ab: volume,
             ba: Volume::default(),
             span,
-        });
-        for conversation in gone {
-            both_ends(&mut self.forgotten, &conversation);
-        }
+        };
+        let forgotten = &mut self.forgotten;
+        self.conversations
+            .insert(conversation, |gone| both_ends(forgotten, &gone));
     }
 
     /// What each address sent and received, the heaviest first, and what is not listed.
@@ -269,7 +267,7 @@ fn passed(endpoints: &mut Bounded<Endpoint>, address: u32, out: Volume, into: Vo
             known.into.add(into);
         }
         None => {
-            endpoints.insert(Endpoint { address, out, into });
+            endpoints.insert(Endpoint { address, out, into }, drop);
         }
     }
 }

@@ -64,11 +64,11 @@ impl<R: Record> Table<R> {
         }
     }
 
-    /// Takes out the records that `goes` picks, the others keeping their order.
-    pub(super) fn take_out(&mut self, goes: impl FnMut(&mut R) -> bool) -> Vec<R> {
-        let gone = self.records.extract_if(.., goes).collect();
+    /// Takes out the records that `goes` picks and hands them to `take`, one by one; the others
+    /// keep their order.
+    pub(super) fn take_out(&mut self, goes: impl FnMut(&mut R) -> bool, take: impl FnMut(R)) {
+        self.records.extract_if(.., goes).for_each(take);
         self.spread(self.slots.len());
-        gone
     }
 
     /// Where the record of this key is noted, or would be.
