@@ -22,8 +22,12 @@ mod engine;
 mod filter;
 #[path = "live/names.rs"]
 mod names;
+#[path = "live/ring.rs"]
+mod ring;
 #[path = "live/sandbox.rs"]
 mod sandbox;
+#[path = "live/sniff.rs"]
+mod sniff;
 
 /// Set for the program inside the namespace.
 const INSIDE: &str = "DOTQUAD_LIVE_NAMESPACE";
@@ -91,8 +95,10 @@ fn main() -> ExitCode {
     let listing = arguments.list;
     let mut trials = filter::trials(powers);
     trials.extend(names::trials(powers));
+    trials.extend(ring::trials(powers));
     trials.extend(sandbox::trials());
     trials.extend(engine::trials(powers));
+    trials.extend(sniff::trials(powers));
     let conclusion = libtest_mimic::run(&arguments, trials);
     if !listing {
         let ran = conclusion.num_passed + conclusion.num_failed;
