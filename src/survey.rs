@@ -1,4 +1,4 @@
 //! What several packets mean together. Knows dissected packets and their times, as they come;
 //! no I/O, no clock.
 
-pub mod fragments;
+pub mod reassembly;

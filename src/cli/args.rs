@@ -2,6 +2,7 @@
 //!
 //! Words only: what they mean together is for the command to say.
 
+mod reassembly;
 mod show;
 mod sniff;
 
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use reassembly::Reassembly;
 pub use show::Show;
 pub use sniff::{Backend, Sniff, Timestamps, Way};
 
