@@ -14,7 +14,6 @@ pub mod drive;
 #[cfg(target_os = "linux")]
 pub mod engine;
 pub mod interface;
-#[cfg(target_os = "linux")]
 pub mod live;
 #[cfg(target_os = "linux")]
 mod netlink;

@@ -16,6 +16,8 @@ use std::process::{Command, ExitCode, Stdio};
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
+#[path = "live/cable.rs"]
+mod cable;
 #[path = "live/engine.rs"]
 mod engine;
 #[path = "live/filter.rs"]

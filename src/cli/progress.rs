@@ -116,6 +116,7 @@ impl FrameSource for Weighed {
 /// A line that says how a live capture goes, until it is dropped.
 #[derive(Debug)]
 pub(super) struct Status {
+    bar: ProgressBar,
     _line: Progress,
 }
 
@@ -127,14 +128,19 @@ impl Status {
         let meter = weighed.live.meter();
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
+        let bar = ProgressBar::new_spinner();
+        if let Ok(style) = ProgressStyle::with_template("{msg}") {
+            bar.set_style(style);
+        }
+        let drawn = bar.clone();
         let thread = std::thread::Builder::new().spawn(move || {
-            let bar = ProgressBar::new_spinner();
-            if let Ok(style) = ProgressStyle::with_template("{msg}") {
-                bar.set_style(style);
-            }
+            let bar = drawn;
             let mut before = (Instant::now(), 0, 0);
-            while !stopped.load(Ordering::Acquire) {
+            loop {
                 std::thread::park_timeout(QUIET);
+                if stopped.load(Ordering::Acquire) {
+                    break;
+                }
                 let figures = meter.read();
                 let now = (
                     Instant::now(),
@@ -162,6 +168,11 @@ impl Status {
             stop,
             thread: thread.ok(),
         };
-        Some(Self { _line: line })
+        Some(Self { bar, _line: line })
+    }
+
+    /// Takes the line away while something else is said.
+    pub(super) fn aside(&self, say: impl FnOnce()) {
+        self.bar.suspend(say);
     }
 }

@@ -152,6 +152,17 @@ impl Recorder {
         }
     }
 
+    /// Whether it still writes: who has nothing to write may ask at times.
+    ///
+    /// # Errors
+    /// Why nothing more is written.
+    pub(super) fn look(&mut self) -> Result<()> {
+        if self.thread.as_ref().is_some_and(JoinHandle::is_finished) {
+            return self.join().map(drop);
+        }
+        Ok(())
+    }
+
     /// Writes what is queued and ends the capture.
     ///
     /// # Errors

@@ -99,17 +99,15 @@ pub(super) fn run(args: &Sniff, color: Color, console: &mut Console<'_>) -> Resu
     let mut tally = Tally::new(&live, fate, form);
     tally.duration = args.duration;
     tally.every = args.stats_every;
-    plan.tally = Some(tally);
     console.note(&format_args!(
         "listening on {}",
         described(live.listening(), &options)
     ));
     let live = Weighed::new(live);
-    let status = Status::start(&live);
+    tally.status = Status::start(&live);
+    plan.tally = Some(tally);
     let pieces = Pieces::start(live, workers, &plan.renderer)?;
-    let outcome = Stage::new(plan).run(pieces, &mut signals, console);
-    drop(status);
-    outcome
+    Stage::new(plan).run(pieces, &mut signals, console)
 }
 
 impl Source for Weighed {}

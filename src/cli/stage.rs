@@ -75,6 +75,9 @@ impl Stage {
             shown.as_ref().err(),
             written.as_ref().err(),
         ];
+        if let Some(tally) = &mut self.plan.tally {
+            tally.status = None;
+        }
         if let Some(tally) = &self.plan.tally
             && !lost
                 .into_iter()
@@ -108,6 +111,9 @@ impl Stage {
             let next = match pieces.next(Duration::ZERO) {
                 Next::Waiting => {
                     self.flush(console)?;
+                    if let Some(recorder) = &mut self.plan.recorder {
+                        recorder.look()?;
+                    }
                     pieces.next(PATIENCE)
                 }
                 next => next,
@@ -171,7 +177,10 @@ impl Stage {
             return;
         }
         for notice in piece.batch.notices() {
-            console.note(notice);
+            match &self.plan.tally {
+                Some(tally) => tally.aside(|| console.note(notice)),
+                None => console.note(notice),
+            }
         }
         if let Some(notice) = self.plan.names.as_ref().and_then(|names| names.notice()) {
             console.note(&notice);

@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use super::Console;
+use super::progress::Status;
 use super::text::Text;
 use crate::capture::{Interface, Statistics};
 use crate::net::clock::{self, Stopwatch};
@@ -49,6 +50,8 @@ pub(super) struct Tally {
     listening: Vec<Interface>,
     /// Frames that the filter here refused.
     refused: u64,
+    /// The line that a person sees meanwhile.
+    pub(super) status: Option<Status>,
 }
 
 impl Tally {
@@ -65,6 +68,15 @@ impl Tally {
             start: clock::wall(),
             listening: live.listening().to_vec(),
             refused: 0,
+            status: None,
+        }
+    }
+
+    /// Says something where the status line stands.
+    pub(super) fn aside(&self, say: impl FnOnce()) {
+        match &self.status {
+            Some(status) => status.aside(say),
+            None => say(),
         }
     }
 
@@ -134,9 +146,11 @@ impl Tally {
             self.form,
             &mut text,
         );
-        // Counters that nobody can read any more are no reason to fail.
-        let _ = console.err.write_all(text.as_bytes());
-        let _ = console.err.flush();
+        self.aside(|| {
+            // Counters that nobody can read any more are no reason to fail.
+            let _ = console.err.write_all(text.as_bytes());
+            let _ = console.err.flush();
+        });
     }
 }
 

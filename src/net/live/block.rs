@@ -22,19 +22,24 @@ pub(super) struct Summary {
     pub(super) packets: u32,
     /// Where the first one is.
     first: u32,
-    /// When it came.
+    /// When it came, as it says itself.
     pub(super) time: Time,
 }
 
 /// Reads the block's header; none when the block is too short for one.
 pub(super) fn summary(block: &[u8]) -> Option<Summary> {
     // version 0, offset of private data 4, status 8, packets 12, first packet 16, length 20,
-    // sequence number 24, seconds and nanoseconds of the first packet 32, of the last 40.
+    // sequence number 24. The times from 32 on are those of the block's opening and closing.
     let header: &[u8; 48] = block.first_chunk()?;
+    let first = word(header, 16)?;
+    let packet = block.get(index(first)..).unwrap_or_default();
     Some(Summary {
         packets: word(header, 12)?,
-        first: word(header, 16)?,
-        time: time(word(header, 32)?, word(header, 36)?),
+        first,
+        time: match (word(packet, 4), word(packet, 8)) {
+            (Some(seconds), Some(nanoseconds)) => time(seconds, nanoseconds),
+            _ => Time::default(),
+        },
     })
 }
 
@@ -148,7 +153,7 @@ mod tests {
     /// the packets, which lie 256 bytes apart.
     fn block(lengths: &[u8]) -> Vec<u8> {
         let mut block = vec![0; FIRST + 256 * lengths.len()];
-        let words = [1, 48, 1, lengths.len(), FIRST, block.len(), 7, 0, 1700, 500];
+        let words = [1, 48, 1, lengths.len(), FIRST, block.len(), 7, 0, 1600, 9];
         for (place, word) in words.into_iter().enumerate() {
             let word = u32::try_from(word).unwrap_or(0);
             put(&mut block, 4 * place, &word.to_ne_bytes());
