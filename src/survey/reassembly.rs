@@ -134,24 +134,23 @@ impl Reassembly {
             return seen;
         };
         let mut found = self.expire(frame.time);
-        self.renew(&key, &fragment, &mut found);
+        let begun = self.renew(&key, &fragment, &mut found);
         let births = &mut self.births;
         let order = &mut self.order;
+        let cost = &mut self.cost;
         let entry = self.entries.entry(key).or_insert_with(|| {
             *births += 1;
             order.push_back((key, *births));
+            let mut datagram = begun.unwrap_or_default();
+            datagram.cost += DATAGRAM_OVERHEAD;
+            *cost += datagram.cost;
             Entry {
                 birth: *births,
                 first_seen: frame.time,
-                datagram: Datagram::default(),
+                datagram,
             }
         });
-        let before = if entry.datagram.cost == 0 {
-            entry.datagram.cost = DATAGRAM_OVERHEAD;
-            0
-        } else {
-            entry.datagram.cost
-        };
+        let before = entry.datagram.cost;
         let effect = entry
             .datagram
             .add(&fragment, self.options.policy, self.options.assemble);
@@ -233,15 +232,21 @@ impl Reassembly {
         .collect()
     }
 
-    /// Lets a fragment begin anew that belongs to no datagram of its number any more.
-    fn renew(&mut self, key: &Key, fragment: &Fragment<'_>, found: &mut Vec<(Anomaly, Vec<u64>)>) {
-        let Some(entry) = self.entries.get(key) else {
-            return;
-        };
-        if entry.datagram.finished && !entry.datagram.has(fragment) {
-            found.push((Anomaly::Ipv4IdentificationReused, entry.datagram.frames()));
-            self.forget(key);
+    /// Ends the datagram of this number where a fragment cannot be of it any more; answers what
+    /// has come of the next one before.
+    fn renew(
+        &mut self,
+        key: &Key,
+        fragment: &Fragment<'_>,
+        found: &mut Vec<(Anomaly, Vec<u64>)>,
+    ) -> Option<Datagram> {
+        let datagram = &self.entries.get(key)?.datagram;
+        if !datagram.finished || datagram.has(fragment) {
+            return None;
         }
+        let frames = datagram.frames();
+        found.push((Anomaly::Ipv4IdentificationReused, frames));
+        self.forget(key).map(Datagram::renewed)
     }
 
     fn forget(&mut self, key: &Key) -> Option<Datagram> {

@@ -263,8 +263,8 @@ fn gathered() -> Vec<Oddity> {
         },
         Oddity {
             id: "ipv4.fragment.timeout",
-            odd: "In frame 3 the datagram of frames 1 and 2 has waited for its middle for 61 seconds",
-            near: "In frame 4 that of frame 3 has waited for 59",
+            odd: "Frame 3 comes 61 seconds after frames 1 and 2, whose datagram lacks its middle",
+            near: "Frame 4 comes 59 seconds after frame 3, and completes it",
             link: ETHERNET,
             frames: at(&[
                 (0, first(0x1023)),
@@ -276,16 +276,16 @@ fn gathered() -> Vec<Oddity> {
         },
         Oddity {
             id: "ipv4.fragment.missing_first",
-            odd: "In frame 2 the last fragment of frame 1 has waited for 61 seconds",
-            near: "In frame 3 that of frame 2 has waited for 59",
+            odd: "Frame 2 comes 61 seconds after frame 1, the last fragment of its datagram",
+            near: "Frame 3 comes 59 seconds after frame 2, and completes it",
             link: ETHERNET,
             frames: at(&[(0, rest(0x1025)), (61, rest(0x1026)), (120, first(0x1026))]),
             fires: &[2],
         },
         Oddity {
             id: "ipv4.fragment.missing_last",
-            odd: "In frame 2 the first fragment of frame 1 has waited for 61 seconds",
-            near: "In frame 3 that of frame 2 has waited for 59",
+            odd: "Frame 2 comes 61 seconds after frame 1, the first fragment of its datagram",
+            near: "Frame 3 comes 59 seconds after frame 2, and completes it",
             link: ETHERNET,
             frames: at(&[(0, first(0x1027)), (61, first(0x1028)), (120, rest(0x1028))]),
             fires: &[2],

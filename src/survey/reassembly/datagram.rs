@@ -209,6 +209,26 @@ impl Datagram {
         effect
     }
 
+    /// What has come of a second datagram of this number, all of it equal to pieces of the first.
+    pub(super) fn renewed(mut self) -> Self {
+        let mut new = Self::default();
+        let mut queue = std::mem::take(&mut self.queue);
+        let mut moved = vec![None; self.pieces.len()];
+        let complete = queue.renumber(|segment| {
+            let place = moved.get_mut(segment.piece as usize)?;
+            if place.is_none() {
+                let old = self.pieces.get(segment.piece as usize)?;
+                *place = new.keep(segment.frame, old.start, &old.data);
+            }
+            *place
+        });
+        if complete {
+            new.queue = queue;
+            new.start = self.start;
+        }
+        new
+    }
+
     /// Begins to put together anew; the pieces stay, to be compared with.
     fn restart(&mut self) {
         self.queue = Queue::default();
@@ -349,19 +369,24 @@ impl Datagram {
             self.hopeless = true;
             return None;
         }
+        self.keep(fragment.frame, fragment.offset, fragment.data)
+    }
+
+    fn keep(&mut self, frame: u64, start: u32, data: &[u8]) -> Option<u32> {
         let number = u32::try_from(self.pieces.len()).ok()?;
-        let place = fragment.span();
         let at = self.sorted.partition_point(|number| {
             let piece = self.pieces.get(*number as usize);
-            piece.is_some_and(|piece| piece.start <= place.start)
+            piece.is_some_and(|piece| piece.start <= start)
         });
         self.sorted.insert(at, number);
-        self.longest = self.longest.max(place.end - place.start);
-        self.cost += fragment.data.len() + PIECE_OVERHEAD;
+        self.longest = self
+            .longest
+            .max(u32::try_from(data.len()).unwrap_or(u32::MAX));
+        self.cost += data.len() + PIECE_OVERHEAD;
         self.pieces.push(Piece {
-            frame: fragment.frame,
-            start: place.start,
-            data: fragment.data.into(),
+            frame,
+            start,
+            data: data.into(),
         });
         Some(number)
     }

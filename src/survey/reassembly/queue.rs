@@ -155,12 +155,9 @@ impl Queue {
             joined: false,
         };
         if policy == Policy::Linux {
-            if !self.insert(new) {
-                return Added::Discarded;
-            }
-        } else {
-            self.overlay(policy, new);
+            return self.insert(new);
         }
+        self.overlay(policy, new);
         self.state()
     }
 
@@ -175,6 +172,15 @@ impl Queue {
     /// What is filled, in order.
     pub(super) fn segments(&self) -> &[Segment] {
         &self.segments
+    }
+
+    /// Changes of each stretch which piece holds it; false where there is none.
+    pub(super) fn renumber(&mut self, mut piece: impl FnMut(&Segment) -> Option<u32>) -> bool {
+        self.segments.iter_mut().all(|segment| {
+            let number = piece(segment);
+            segment.piece = number.unwrap_or(0);
+            number.is_some()
+        })
     }
 
     /// Length of the data as far as it is known, in bytes.
@@ -211,13 +217,13 @@ impl Queue {
             && self.segments.iter().all(|it| it.span.start < it.span.end)
     }
 
-    /// As Linux does: false when the datagram is to be discarded.
-    fn insert(&mut self, mut new: Segment) -> bool {
+    /// As Linux does, which looks whether the datagram is whole only where a fragment was of use.
+    fn insert(&mut self, mut new: Segment) -> Added {
         let span = new.span;
         match self.segments.last() {
             Some(last) if last.span.end < span.end => {
                 if span.start < last.span.end {
-                    return false;
+                    return Added::Discarded;
                 }
                 new.joined = span.start == last.span.end;
             }
@@ -228,16 +234,20 @@ impl Queue {
                     .partition_point(|old| old.span.end <= span.start);
                 let behind = self.segments.get(at..).unwrap_or_default();
                 if behind.first().is_some_and(|old| old.span.start < span.end) {
-                    return within_run(behind, span);
+                    return if within_run(behind, span) {
+                        Added::Waiting
+                    } else {
+                        Added::Discarded
+                    };
                 }
                 self.filled += span.end - span.start;
                 self.segments.insert(at, new);
-                return true;
+                return self.state();
             }
         }
         self.filled += span.end - span.start;
         self.segments.push(new);
-        true
+        self.state()
     }
 
     /// Lays the new fragment over those it overlaps, each byte going to whom the policy prefers.

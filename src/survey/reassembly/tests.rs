@@ -337,6 +337,27 @@ fn a_number_used_again_names_the_datagram_that_had_it() {
     assert_eq!(shown, vec![vec![]; 4]);
 }
 
+/// The second datagram of a number may begin as the first did.
+#[test]
+fn a_copied_fragment_belongs_to_the_datagram_that_comes_next() {
+    let mut reassembly = with(Policy::Linux);
+    let shown = found(
+        &mut reassembly,
+        &[
+            (0, fragment(7, 0, true, &[1; 16])),
+            (0, fragment(7, 16, false, &[2; 16])),
+            (0, fragment(7, 0, true, &[1; 16])),
+        ],
+    );
+    assert_eq!(shown, vec![vec![]; 3]);
+    let seen = track(&mut reassembly, 4, 0, &fragment(7, 16, false, &[3; 16]));
+    assert_eq!(
+        seen.together,
+        [(Anomaly::Ipv4IdentificationReused, 0, vec![1, 2])]
+    );
+    assert_eq!(seen.whole.map(|whole| whole.frames), Some(vec![3, 4]));
+}
+
 #[test]
 fn what_the_capture_cut_and_what_no_host_would_take_is_not_put_together() {
     let mut reassembly = with(Policy::Linux);
