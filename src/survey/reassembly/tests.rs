@@ -2,6 +2,8 @@
 
 #![allow(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::type_complexity,
     reason = "a test that cannot build its fragment has failed"
 )]
 
