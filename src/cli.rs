@@ -30,6 +30,7 @@ mod reading;
 mod recorder;
 mod render;
 mod selector;
+pub mod send;
 mod shot;
 mod sniff;
 mod stage;
@@ -74,6 +75,8 @@ pub fn run(cli: &args::Cli, console: &mut Console<'_>) -> Result<Outcome> {
     match &cli.command {
         args::Command::Decode(decode) => decode::run(decode, cli.color, console),
         args::Command::Sniff(sniff) => sniff::run(sniff, cli.color, console),
+        args::Command::Send(send) => send::run(send, cli.color, console),
+        args::Command::Replay(replay) => send::replay(replay, console),
         args::Command::Filter(filter) => filter::run(filter, console),
         args::Command::Interfaces { format } => {
             interfaces::run(*format, console.out).map(|()| Outcome::Done)
