@@ -2,6 +2,7 @@
 //!
 //! Words only: what they mean together is for the command to say.
 
+mod reassembly;
 mod show;
 mod sniff;
 mod stats;
@@ -10,6 +11,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use reassembly::Reassembly;
 pub use show::Show;
 pub use sniff::{Backend, Sniff, Timestamps, Way};
 pub use stats::{Anomalies, By, CatalogueFormat, Format as StatsFormat, Stats, Table};

@@ -24,7 +24,7 @@ use super::{Console, Outcome, confine};
 use crate::error::{Error, Kind, Result};
 use crate::net::sandbox::{self, Sandbox};
 use crate::net::signals::Signals;
-use crate::survey::fragments::Fragments;
+use crate::survey::reassembly::{Options, Reassembly};
 use crate::survey::stats::Stats;
 
 /// How often a waiting survey looks whether it was interrupted.
@@ -99,7 +99,7 @@ fn collect(
     console: &mut Console<'_>,
 ) -> Result<(Option<Error>, Option<u8>)> {
     let mut collector = collector.clone();
-    let mut fragments = Fragments::default();
+    let mut fragments = Reassembly::new(Options::default());
     let mut failed = None;
     loop {
         if let Some(signal) = signals.interrupted() {
@@ -128,7 +128,7 @@ fn collect(
     }
 }
 
-fn take_in(part: &Part, collector: &mut Collector, fragments: &mut Fragments, found: &mut Found) {
+fn take_in(part: &Part, collector: &mut Collector, fragments: &mut Reassembly, found: &mut Found) {
     found.read += part.batch.len() as u64;
     found.stats.absorb(&part.digest);
     found.interfaces.add(part);
@@ -136,7 +136,7 @@ fn take_in(part: &Part, collector: &mut Collector, fragments: &mut Fragments, fo
         if let Some(frame) = part.batch.frame(*index as usize) {
             let packet = collector.dissect(&frame);
             let mut told = Vec::new();
-            for (anomaly, _, _) in fragments.track(&frame, packet) {
+            for (anomaly, _, _) in fragments.track(&frame, packet).together {
                 if !told.contains(&anomaly) {
                     told.push(anomaly);
                     let alone = packet.anomalies();
