@@ -7,6 +7,8 @@
     reason = "a test stops at the first surprise"
 )]
 
+use std::fmt::Write as _;
+
 use std::collections::{BTreeMap, HashMap};
 
 use proptest::prelude::*;
@@ -113,7 +115,8 @@ fn survey(sketches: &[Sketch], ends: &[usize]) -> String {
         "{tree:?} {} {rate:?} {anomalies:?} {endpoints:?} {conversations:?}",
         counts.rate.width()
     );
-    text += &format!(
+    let _ = write!(
+        text,
         "{:?} {} {} {} {:?} {} {} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {} {:?} {}",
         counts.all,
         counts.captured,
