@@ -16,6 +16,8 @@ use std::process::{Command, ExitCode, Stdio};
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
+#[path = "live/engine.rs"]
+mod engine;
 #[path = "live/filter.rs"]
 mod filter;
 #[path = "live/names.rs"]
@@ -66,6 +68,9 @@ fn main() -> ExitCode {
     {
         return sandbox::be_inside(rest);
     }
+    if let Some(played) = engine::scene() {
+        return played;
+    }
     let inside = env::var_os(INSIDE).is_some();
     if !inside
         && let Some(words) = namespace()
@@ -87,6 +92,7 @@ fn main() -> ExitCode {
     let mut trials = filter::trials(powers);
     trials.extend(names::trials(powers));
     trials.extend(sandbox::trials());
+    trials.extend(engine::trials(powers));
     let conclusion = libtest_mimic::run(&arguments, trials);
     if !listing {
         let ran = conclusion.num_passed + conclusion.num_failed;

@@ -161,6 +161,14 @@ impl<A: fmt::Display> fmt::Display for Prefix<A> {
     }
 }
 
+/// Whether packets to this address stay on this host: the loopback net (RFC 1122 section 3.2.1.3)
+/// and the addresses of its interfaces.
+#[must_use]
+pub fn is_local(address: Ipv4Addr, interfaces: &[Interface]) -> bool {
+    let mut own = interfaces.iter().flat_map(|interface| &interface.ipv4);
+    address.is_loopback() || own.any(|prefix| prefix.address == address)
+}
+
 /// The interfaces of this network namespace, ordered by index.
 ///
 /// # Errors
