@@ -13,6 +13,7 @@
 pub mod event;
 pub mod outbox;
 pub mod stamp;
+pub mod trace;
 
 use std::time::Duration;
 
