@@ -12,8 +12,10 @@
 
 pub mod event;
 pub mod outbox;
+pub mod ping;
 pub mod stamp;
 pub mod trace;
+pub mod targets;
 
 use std::time::Duration;
 
