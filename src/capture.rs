@@ -18,7 +18,7 @@ mod writer;
 mod tests;
 
 pub use batch::{Batch, Interface, Resolution};
-pub use compression::Compression;
+pub use compression::{Compression, unpack};
 pub use reader::{Input, Reader, open};
 pub use writer::{Format, Target, Writer, Written};
 

@@ -27,8 +27,10 @@ mod selector;
 mod shot;
 mod stage;
 mod table;
+mod targets;
 mod text;
 pub mod time;
+mod trace;
 
 use crate::error::Result;
 
@@ -54,6 +56,8 @@ impl Console<'_> {
 pub enum Outcome {
     /// Everything was done.
     Done,
+    /// Everything was done, and the answer is no.
+    No,
     /// A signal of this number interrupted it; what was finished is out.
     Interrupted(u8),
 }
@@ -65,6 +69,7 @@ pub enum Outcome {
 pub fn run(cli: &args::Cli, console: &mut Console<'_>) -> Result<Outcome> {
     match &cli.command {
         args::Command::Decode(decode) => decode::run(decode, cli.color, console),
+        args::Command::Trace(trace) => trace::run(trace, console),
         args::Command::Filter(filter) => filter::run(filter, console),
         args::Command::Interfaces { format } => {
             interfaces::run(*format, console.out).map(|()| Outcome::Done)

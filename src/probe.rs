@@ -14,8 +14,8 @@ pub mod event;
 pub mod outbox;
 pub mod ping;
 pub mod stamp;
-pub mod trace;
 pub mod targets;
+pub mod trace;
 
 use std::time::Duration;
 

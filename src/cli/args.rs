@@ -8,6 +8,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::{interfaces, time};
 
+mod trace;
+
+pub use trace::{Percent, Trace, TraceFormat};
+
 /// Takes IPv4 packets apart field by field.
 #[derive(Debug, Parser)]
 #[command(
@@ -42,6 +46,8 @@ pub enum Color {
 pub enum Command {
     /// Show the packets of a saved capture
     Decode(Box<Decode>),
+    /// Find every hop between here and there
+    Trace(Box<Trace>),
     /// Show the program that a filter becomes
     Filter(FilterArgs),
     /// List the network interfaces
