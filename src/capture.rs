@@ -12,6 +12,7 @@ mod lengths;
 mod pcap;
 mod pcapng;
 mod reader;
+mod record;
 mod writer;
 
 #[cfg(test)]
@@ -20,6 +21,7 @@ mod tests;
 pub use batch::{Batch, Interface, Resolution};
 pub use compression::{Compression, unpack};
 pub use reader::{Input, Reader, open};
+pub use record::{Lease, Places};
 pub use writer::{Format, Target, Writer, Written};
 
 use crate::error::Result;

@@ -16,12 +16,16 @@ use std::process::{Command, ExitCode, Stdio};
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
+#[path = "live/cable.rs"]
+mod cable;
 #[path = "live/engine.rs"]
 mod engine;
 #[path = "live/filter.rs"]
 mod filter;
 #[path = "live/names.rs"]
 mod names;
+#[path = "live/ring.rs"]
+mod ring;
 #[path = "live/sandbox.rs"]
 mod sandbox;
 
@@ -93,6 +97,7 @@ fn main() -> ExitCode {
     trials.extend(names::trials(powers));
     trials.extend(sandbox::trials());
     trials.extend(engine::trials(powers));
+    trials.extend(ring::trials(powers));
     let conclusion = libtest_mimic::run(&arguments, trials);
     if !listing {
         let ran = conclusion.num_passed + conclusion.num_failed;

@@ -13,6 +13,9 @@ use std::ffi::OsString;
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+#[cfg(target_os = "linux")]
+pub(super) use linux::Links;
+
 use crate::error::{Error, Result};
 use crate::wire::frame::LinkType;
 

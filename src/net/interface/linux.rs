@@ -19,10 +19,28 @@ const LINK_HEADER_LEN: usize = 16;
 /// Length of `struct ifaddrmsg`: family (1), prefix length (1), flags (1), scope (1), index (4).
 const ADDRESS_HEADER_LEN: usize = 8;
 
+/// A way to ask for the links again and again, over a socket that is opened once.
+#[derive(Debug)]
+pub(in crate::net) struct Links(Netlink);
+
+impl Links {
+    pub(in crate::net) fn open() -> io::Result<Self> {
+        Netlink::open().map(Self)
+    }
+
+    /// The interfaces of this network namespace, without their addresses.
+    pub(in crate::net) fn list(&mut self) -> io::Result<Vec<Interface>> {
+        self.0.list(libc::RTM_GETLINK, LINK_HEADER_LEN, link)
+    }
+}
+
 pub(super) fn interfaces() -> io::Result<Vec<Interface>> {
-    let mut netlink = Netlink::open()?;
-    let mut interfaces = netlink.list(libc::RTM_GETLINK, LINK_HEADER_LEN, link)?;
-    for (index, prefix) in netlink.list(libc::RTM_GETADDR, ADDRESS_HEADER_LEN, address)? {
+    let mut links = Links::open()?;
+    let mut interfaces = links.list()?;
+    for (index, prefix) in links
+        .0
+        .list(libc::RTM_GETADDR, ADDRESS_HEADER_LEN, address)?
+    {
         // An interface that came into being between the two lists is not shown this time.
         let Some(owner) = interfaces.iter_mut().find(|it| it.index == index) else {
             continue;
