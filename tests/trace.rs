@@ -19,7 +19,11 @@ mod bytes;
 mod drive;
 #[path = "internet/internet.rs"]
 mod internet;
+#[path = "trace/multipath.rs"]
+mod multipath;
 #[path = "trace/paris.rs"]
 mod paris;
+#[path = "trace/random.rs"]
+mod random;
 #[path = "trace/scenarios.rs"]
 mod scenarios;

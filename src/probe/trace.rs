@@ -5,7 +5,9 @@
 //! to packets on the way. Knows no socket and no clock; what is shown how is not its business.
 
 mod ledger;
+mod level;
 mod mtu;
+mod multipath;
 mod pace;
 mod path;
 mod quote;
@@ -129,9 +131,11 @@ pub struct Config {
     /// Ask a hop again slowly that answered only some, to tell a limit on answers from loss. A
     /// second or more each.
     pub recheck: bool,
-    /// Look for the path MTU, beginning with this size, in bytes: the MTU of the interface.
+    /// Look for the path MTU, beginning with this size, in bytes: the MTU of the interface. Hops
+    /// are told when it is known.
     pub mtu: Option<u16>,
-    /// Look for all paths.
+    /// Look for all paths, instead of asking one hop by hop; [`mtu`](Self::mtu) then counts for
+    /// nothing.
     pub multipath: Option<Multipath>,
     /// The network sends whole datagrams as they are given, identification included. Otherwise
     /// (datagram sockets) a probe is known by what the kernel remembers of it.

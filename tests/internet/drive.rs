@@ -174,7 +174,10 @@ fn deliver<M: Machine>(
             destination: bytes::destination(quote),
             port: 33434,
             id: None,
-            payload: quote.get(28..).unwrap_or_default(),
+            // Of an echo request the whole message.
+            payload: quote
+                .get(if quote[9] == 1 { 20 } else { 28 }..)
+                .unwrap_or_default(),
         },
         _ => Quoted::Datagram(quote),
     };

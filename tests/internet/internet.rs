@@ -385,7 +385,7 @@ fn complaint(
     }
     quote.truncate(20 + node.quote);
     match node.lies.as_str() {
-        "identification" => quote[4..6].copy_from_slice(&[0xde, 0xad]),
+        "identification" => quote[4] ^= 0x80,
         "checksum" => quote[26..28].copy_from_slice(&[0, 0]),
         "destination" => quote[16] ^= 0x40,
         "ihl0" => quote[0] = 0x40,

@@ -5,7 +5,9 @@ use std::fmt::Write as _;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use dotquad::probe::trace::{Config, Method, Outcome, Pace, Report, Target, Trace};
+use dotquad::probe::trace::{
+    Confidence, Config, Method, Multipath, Outcome, Pace, Report, Target, Trace,
+};
 use dotquad::probe::{Event, Machine, Outbox, Quoted, Wait};
 use toml::Table;
 
@@ -181,10 +183,15 @@ proptest::proptest! {
         icmp_type: u8,
         code: u8,
         method in 0..3_usize,
+        mode in 0..3,
     ) {
         let method = [Method::Udp, Method::Icmp, Method::Tcp][method];
         let address = Ipv4Addr::new(10, 0, 0, 9);
-        let mut trace = Trace::new(Config::new(vec![target(address)], method));
+        let mut config = Config::new(vec![target(address)], method);
+        config.mtu = (mode == 1).then_some(1500);
+        let confidence = Confidence::Percent95;
+        config.multipath = (mode == 2).then_some(Multipath { confidence, budget: 500 });
+        let mut trace = Trace::new(config);
         let mut outbox = Outbox::default();
         let mut now = Duration::ZERO;
         for step in 0..10_000 {

@@ -208,7 +208,7 @@ macro_rules! scenarios {
 }
 
 scenarios! {
-    quiet_udp quiet_icmp quiet_tcp tcp_open unprivileged late_stamps
+    quiet_udp quiet_icmp quiet_tcp tcp_open unprivileged unprivileged_icmp late_stamps
     silent_hop
     silent_end
     silence
@@ -245,5 +245,6 @@ scenarios! {
     mtu_told_tcp
     mtu_wide
     mtu_untold
+    mtu_limited
     mtu_silent
 }

@@ -131,6 +131,12 @@ impl Ledger {
             {
                 return None;
             }
+            // Two keys, two probes: a UDP checksum is what a NAT changes, the sequence numbers
+            // are not.
+            (Some(_), Some(index)) if !recipe.is_udp() && flow_of(index) == Some(true) => Match {
+                index,
+                failed: Some(Key::Identification),
+            },
             (Some(index), _) => Match {
                 index,
                 failed: Some(Key::Transport),

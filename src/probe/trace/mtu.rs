@@ -6,6 +6,7 @@
 //! no size is told, it is searched for. Knows sizes and distances, not packets.
 
 use std::collections::VecDeque;
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use super::ledger::{Ask, Ledger};
@@ -34,13 +35,14 @@ enum State {
     /// It got there.
     Passed,
     /// Somebody said that it is too large, and perhaps what is not.
-    TooLarge(Option<u16>),
+    TooLarge(Option<u16>, Ipv4Addr),
     Silent,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Step {
     ttl: u8,
+    address: Ipv4Addr,
     patience: Duration,
     state: State,
     tries: u16,
@@ -60,6 +62,8 @@ pub(super) struct Search {
     steps: Vec<Step>,
     /// Those before this one are done with.
     from: usize,
+    /// The hop before the narrow link that is looked at, where it said so itself.
+    near: Option<u8>,
     size: u16,
     /// When the size for one hop is searched: the largest known to pass there, the smallest
     /// known not to, and how the narrow link showed.
@@ -72,13 +76,16 @@ impl Search {
     /// Over the hops of a path that is known, from the MTU of the interface down.
     pub(super) fn new(size: u16, hops: &[Hop]) -> Self {
         let steps = hops.iter().filter_map(|hop| {
-            let rtts = hop.queries.iter().filter_map(|query| match &query.outcome {
-                Outcome::Answered(answer) => Some(answer.rtt.nanoseconds),
+            let answers = hop.queries.iter().filter_map(|query| match &query.outcome {
+                Outcome::Answered(answer) => Some(answer),
                 Outcome::Lost | Outcome::Refused(_) => None,
             });
-            let slowest = Duration::from_nanos(rtts.max()?);
+            let slowest = answers.max_by_key(|answer| answer.rtt.nanoseconds)?;
+            let address = slowest.address;
+            let slowest = Duration::from_nanos(slowest.rtt.nanoseconds);
             Some(Step {
                 ttl: hop.ttl,
+                address,
                 patience: slowest.saturating_mul(3).saturating_add(PATIENCE),
                 state: State::Open,
                 tries: 0,
@@ -87,6 +94,7 @@ impl Search {
         Self {
             steps: steps.collect(),
             from: 0,
+            near: None,
             size: size.max(LEAST),
             bounds: None,
             found: Vec::new(),
@@ -144,7 +152,7 @@ impl Search {
             return false;
         };
         step.state = match heard.answer.mark {
-            Some(Mark::Fragmentation(mtu)) => State::TooLarge(mtu),
+            Some(Mark::Fragmentation(mtu)) => State::TooLarge(mtu, heard.answer.address),
             _ => State::Passed,
         };
         true
@@ -219,8 +227,14 @@ impl Search {
                 // Silent ones before it had their own reasons.
                 State::Passed => silent = None,
                 State::Silent => silent = silent.or(Some(at)),
-                State::TooLarge(told) => {
-                    let at = silent.unwrap_or(at);
+                State::TooLarge(told, who) => {
+                    // Who says so stands before the link; else it is before the first hop
+                    // that what is too large does not get to.
+                    let mut nearer = self.steps.iter().take(at);
+                    let known = nearer.position(|step| step.address == who);
+                    let near = known.and_then(|known| self.steps.get(known));
+                    self.near = near.map(|step| step.ttl);
+                    let at = known.map(|known| known + 1).or(silent).unwrap_or(at);
                     let told = told.filter(|told| (LEAST..self.size).contains(told));
                     let Some(bytes) = told else {
                         return self.search(at, MtuSource::Searched);
@@ -230,7 +244,10 @@ impl Search {
             }
         }
         match silent {
-            Some(at) => self.search(at, MtuSource::Silent),
+            Some(at) => {
+                self.near = None;
+                self.search(at, MtuSource::Silent)
+            }
             None => Decision::Done,
         }
     }
@@ -255,16 +272,16 @@ impl Search {
         let (low, high) = match step.state {
             State::Open | State::Queued | State::Asked(_) => return Decision::Waits,
             State::Passed => (self.size, high),
-            State::TooLarge(Some(told)) if (LEAST.max(low)..self.size).contains(&told) => {
+            State::TooLarge(Some(told), _) if (LEAST.max(low)..self.size).contains(&told) => {
                 // It says so after all.
                 return self.settle(self.from, told, MtuSource::Told);
             }
             // Not even the smallest: it is silent for another reason.
-            State::TooLarge(_) | State::Silent if self.size <= LEAST => {
+            State::TooLarge(..) | State::Silent if self.size <= LEAST => {
                 self.failed = true;
                 return Decision::Done;
             }
-            State::TooLarge(_) | State::Silent => (low, self.size),
+            State::TooLarge(..) | State::Silent => (low, self.size),
         };
         if high - low <= 1 {
             return self.settle(self.from, low, source);
@@ -282,10 +299,9 @@ impl Search {
 
     /// The link before a step takes no more than so much.
     fn settle(&mut self, at: usize, bytes: u16, source: MtuSource) -> Decision {
-        let near = self
-            .steps
-            .get(at)
-            .map_or(0, |step| step.ttl.saturating_sub(1));
+        let before = self.steps.get(at);
+        let before = before.map_or(0, |step| step.ttl.saturating_sub(1));
+        let near = self.near.take().unwrap_or(before);
         self.found.retain(|(ttl, _)| *ttl != near);
         self.found.push((near, Mtu { bytes, source }));
         self.bounds = None;

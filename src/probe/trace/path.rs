@@ -6,8 +6,9 @@ use std::collections::VecDeque;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use super::ledger::{self, Appearance, Ask, Ledger, Match};
+use super::ledger::{self, Appearance, Ask, Ledger, Match, Sent};
 use super::mtu::Search;
+use super::multipath::Ways;
 use super::quote::Quote;
 use super::recipe::Recipe;
 use super::row::{Heard, Place};
@@ -45,8 +46,21 @@ pub(super) struct Complaint<'a> {
 enum Stage {
     Rows(Rows),
     Mtu(Search),
+    Ways(Ways),
     /// Until the next cycle begins.
     Pause(Duration),
+}
+
+impl Stage {
+    /// What a cycle begins with.
+    fn first(config: &Config, recipe: &Recipe, cycle: u32, far: Option<u8>) -> Self {
+        let target = recipe.target.address;
+        if let Some(settings) = config.multipath {
+            return Self::Ways(Ways::new(config, settings, target, cycle));
+        }
+        let untouched = Appearance::untouched(recipe);
+        Self::Rows(Rows::new(config, target, untouched, cycle, far))
+    }
 }
 
 /// A destination and all that is known of it.
@@ -68,9 +82,8 @@ pub(super) struct Path {
 impl Path {
     pub(super) fn new(config: &Config, target: Target) -> Self {
         let recipe = Recipe::new(config, target);
-        let untouched = Appearance::untouched(&recipe);
         Self {
-            stage: Stage::Rows(Rows::new(config, target.address, untouched, 1, None)),
+            stage: Stage::first(config, &recipe, 1, None),
             recipe,
             ledger: Ledger::default(),
             asks: VecDeque::new(),
@@ -99,6 +112,10 @@ impl Path {
         }
         loop {
             let next = match &mut self.stage {
+                Stage::Ways(ways) => {
+                    let tell = |hop: Hop| outbox.report(Report::Hop(hop));
+                    ways.advance(now, config, &self.ledger, &mut self.asks, tell)
+                }
                 Stage::Rows(rows) => {
                     let held = &mut self.held;
                     let tell = |hop: Hop| match config.mtu {
@@ -148,6 +165,10 @@ impl Path {
                 }
                 return self.pause(config);
             }
+            Stage::Ways(ways) => {
+                ways.sum_up(&mut self.summary);
+                return self.pause(config);
+            }
             Stage::Mtu(search) => {
                 for hop in &mut self.held {
                     hop.mtu = search.behind(hop.ttl);
@@ -160,10 +181,7 @@ impl Path {
             Stage::Pause(_) => {
                 self.cycle += 1;
                 self.cycle_began = now;
-                let untouched = Appearance::untouched(&self.recipe);
-                let target = self.recipe.target.address;
-                let rows = Rows::new(config, target, untouched, self.cycle, self.far);
-                self.stage = Stage::Rows(rows);
+                self.stage = Stage::first(config, &self.recipe, self.cycle, self.far);
             }
         }
         true
@@ -192,6 +210,7 @@ impl Path {
             let wanted = match &mut self.stage {
                 Stage::Rows(rows) => rows.wants(&ask),
                 Stage::Mtu(search) => search.wants(&ask),
+                Stage::Ways(ways) => ways.wants(&ask),
                 Stage::Pause(_) => false,
             };
             if !wanted {
@@ -201,6 +220,7 @@ impl Path {
             match &mut self.stage {
                 Stage::Rows(rows) => rows.asked(&ask, index),
                 Stage::Mtu(search) => search.asked(&ask, index),
+                Stage::Ways(ways) => ways.asked(&ask, index),
                 Stage::Pause(_) => {}
             }
             self.summary.probes += 1;
@@ -268,6 +288,7 @@ impl Path {
         match &mut self.stage {
             Stage::Rows(rows) => rows.refused(&sent.ask, error),
             Stage::Mtu(search) => search.refused(&sent.ask, mtu),
+            Stage::Ways(ways) => ways.refused(&sent.ask),
             Stage::Pause(_) => {}
         }
     }
@@ -377,16 +398,22 @@ impl Path {
             });
             (index, None, Some(open), None)
         } else if protocol == self.recipe.protocol() && protocol != PROTOCOL_TCP && !elsewhere {
-            // Somebody listens on the port. The first to get there was the nearest that got
-            // no other answer, behind all that were answered on the way.
-            let passed = self.ledger.iter().filter(|(_, sent)| sent.passed);
-            let passed = passed.map(|(_, sent)| sent.ask.ttl).max();
-            let nearest = self
+            // Somebody listens on the port, and does not say which probe it was. The first to
+            // get there was the nearest that got no other answer, behind all that were answered
+            // on the way; silent hops right before it are taken for it.
+            let own = |sent: &Sent| self.recipe.is_back(message, sent.ask.flow);
+            let passed = self.ledger.iter().map(|(_, sent)| sent);
+            let passed = passed.filter(|sent| sent.passed && own(sent));
+            let passed = passed.map(|sent| sent.ask.ttl).max();
+            let waiting = self
                 .ledger
                 .iter()
-                .filter(|(_, sent)| !sent.answered && Some(sent.ask.ttl) > passed)
-                .filter(|(_, sent)| self.recipe.is_back(message, sent.ask.flow))
-                .min_by_key(|(index, sent)| (sent.ask.ttl, *index));
+                .filter(|(_, sent)| !sent.answered && Some(sent.ask.ttl) > passed && own(sent));
+            let nearest = match self.stage {
+                // Asked hop by hop, the last question is the one that waits.
+                Stage::Ways(_) => waiting.max_by_key(|(index, _)| *index),
+                _ => waiting.min_by_key(|(index, sent)| (sent.ask.ttl, *index)),
+            };
             (
                 nearest.map(|(index, _)| index),
                 None,
@@ -434,6 +461,7 @@ impl Path {
         let in_time = match &mut self.stage {
             Stage::Rows(rows) => rows.heard(&ask, index, heard),
             Stage::Mtu(search) => search.heard(&ask, &heard),
+            Stage::Ways(ways) => ways.heard(&ask, heard),
             Stage::Pause(_) => false,
         };
         if !in_time {

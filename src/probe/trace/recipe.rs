@@ -91,6 +91,10 @@ impl Recipe {
         }
     }
 
+    pub(super) fn is_udp(&self) -> bool {
+        self.method == Method::Udp
+    }
+
     /// The identification field of the probe with this number.
     pub(super) fn identification(&self, number: u16) -> u16 {
         step(number, self.identification)

@@ -243,7 +243,7 @@ impl Balancing {
 pub struct Link {
     /// The distance of `from`.
     pub ttl: u8,
-    /// The nearer end; `None` is a hop that is silent, or the sender itself at distance 0.
+    /// The nearer end; `None` is a hop that is silent.
     pub from: Option<Ipv4Addr>,
     /// The farther end.
     pub to: Option<Ipv4Addr>,
@@ -272,7 +272,8 @@ pub struct Summary {
     pub local_drops: u64,
     /// With `multipath`, the links between hops, in order.
     pub links: Vec<Link>,
-    /// With `multipath`, how the hops share their load that do: their distance first.
+    /// With `multipath`, by what rule packets come to one or another router of a hop: the hop's
+    /// distance first.
     pub balancing: Vec<(u8, Balancing)>,
     /// With `multipath`, that the budget did not suffice.
     pub exhausted: bool,

@@ -12,7 +12,7 @@ use super::path::{Arrival, Complaint, Path};
 use super::quote::Quote;
 use super::recipe::named_in_data;
 use super::rows::Next;
-use super::{Config, Report, Target};
+use super::{Config, Method, Report, Target};
 use crate::probe::{Event, Machine, Outbox, ProbeId, Quoted, Wait};
 
 /// The most probes handed out at once.
@@ -217,7 +217,12 @@ impl Trace {
                 payload,
                 ..
             } => {
-                let (named, wanted) = named_in_data(payload)?;
+                // Of an echo request the whole message comes back.
+                let data = match self.config.method {
+                    Method::Icmp => payload.get(8..)?,
+                    Method::Udp | Method::Tcp => payload,
+                };
+                let (named, wanted) = named_in_data(data)?;
                 let number = *self.numbers.get(&destination)?;
                 let found = self.path(number)?.numbered(wanted);
                 Some((number, found.filter(|_| named == destination), None))
