@@ -28,6 +28,8 @@ mod names;
 mod ring;
 #[path = "live/sandbox.rs"]
 mod sandbox;
+#[path = "live/trace.rs"]
+mod trace;
 
 /// Set for the program inside the namespace.
 const INSIDE: &str = "DOTQUAD_LIVE_NAMESPACE";
@@ -72,6 +74,9 @@ fn main() -> ExitCode {
     {
         return sandbox::be_inside(rest);
     }
+    if let Some(played) = trace::scene() {
+        return played;
+    }
     if let Some(played) = engine::scene() {
         return played;
     }
@@ -97,6 +102,7 @@ fn main() -> ExitCode {
     trials.extend(names::trials(powers));
     trials.extend(sandbox::trials());
     trials.extend(engine::trials(powers));
+    trials.extend(trace::trials(powers));
     trials.extend(ring::trials(powers));
     let conclusion = libtest_mimic::run(&arguments, trials);
     if !listing {

@@ -62,10 +62,13 @@ pub(super) fn run(args: &Args, console: &mut Console<'_>) -> Result<Outcome> {
     let table = args.table.as_deref().map(read_table).transpose()?;
     plan::guard(args, &chosen.targets)?;
     let mut plan = plan::open(args, &chosen.targets)?;
-    let untraced = chosen.unresolved.iter().chain(&plan.unreachable);
-    let missing = untraced.map(|error| console.note(error)).count();
-    if plan.config.targets.is_empty() {
-        return Err(nothing(missing));
+    let mut untraced: Vec<Error> = chosen.unresolved;
+    untraced.append(&mut plan.unreachable);
+    // Where there is nothing else to do, the last of them is what the command ends with.
+    let last = untraced.pop_if(|_| plan.config.targets.is_empty());
+    let missing = untraced.iter().map(|error| console.note(error)).count();
+    if let Some(last) = last {
+        return Err(last);
     }
     if !plan.engine.is_raw() {
         plan::hidden(args, console);
@@ -96,21 +99,22 @@ pub(super) fn run(args: &Args, console: &mut Console<'_>) -> Result<Outcome> {
         console.note(&note);
     }
     if missing > 0 {
-        return Err(nothing(missing));
+        let many = if missing == 1 {
+            "target was"
+        } else {
+            "targets were"
+        };
+        let doing = format!("tracing {} targets", count.saturating_add(missing));
+        return Err(Error::usage(
+            doing,
+            format!("{missing} {many} not to be found, as said above"),
+        ));
     }
     Ok(if told.reached >= count {
         Outcome::Done
     } else {
         Outcome::No
     })
-}
-
-fn nothing(missing: usize) -> Error {
-    let many = if missing == 1 { "target" } else { "targets" };
-    Error::usage(
-        format!("tracing {missing} of the {many}"),
-        "there is no way to begin with, as said before",
-    )
 }
 
 fn read_table(path: &std::path::Path) -> Result<AsTable> {
