@@ -249,7 +249,7 @@ fn row(ttl: u64, queries: &[Value]) -> String {
         }
         for (_, told) in query["interface_info"].as_object().into_iter().flatten() {
             let name = told["name"].as_str().unwrap_or_default();
-            flag(format!("interface={name}"));
+            flag(format!("interface={}", name.as_bytes().escape_ascii()));
         }
         if let Some(back) = query["return_hops"].as_u64().filter(|back| *back != ttl) {
             flag(format!("back={back}"));
