@@ -80,6 +80,11 @@ const SCENARIOS: &[&str] = &[
     "mtu-told-tcp",
     "mtu-untold",
     "mtu-silent",
+    "silence",
+    "loss-hop",
+    "lost-at-target",
+    "mtu-wide",
+    "mtu-limited",
 ];
 
 type Scene = fn() -> Result<(), Failed>;

@@ -24,8 +24,8 @@ const LEAST_WAIT: Duration = Duration::from_millis(10);
 const TAIL: Duration = Duration::from_millis(500);
 /// Where nothing has answered at all, this long before the rest of the questions.
 const SILENCE: Duration = Duration::from_millis(1500);
-/// Between slow questions: limits on answers are commonly one a second.
-const SLOWLY: Duration = Duration::from_secs(1);
+/// Between slow questions: limits on answers are commonly one a second, by clocks other than ours.
+const SLOWLY: Duration = Duration::from_millis(1100);
 /// An answer waits this long for the stamp of its probe's departure.
 const STAMP: Duration = Duration::from_millis(1);
 
