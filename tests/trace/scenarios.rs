@@ -247,5 +247,6 @@ scenarios! {
     mtu_wide
     mtu_untold
     mtu_limited
+    mtu_limited_target
     mtu_silent
 }

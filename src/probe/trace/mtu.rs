@@ -27,6 +27,12 @@ const TRIES: u16 = 3;
 /// Beyond three times what the hop has taken so far.
 const PATIENCE: Duration = Duration::from_millis(100);
 
+/// Between later tries.
+const SLOWLY: Duration = Duration::from_secs(1);
+/// So often may the kernel refuse a size before it is believed: it also hands over what errors
+/// said that came for earlier probes (`SO_ERROR`, socket(7)).
+const REFUSALS: u16 = 4;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Open,
@@ -46,12 +52,14 @@ struct Step {
     patience: Duration,
     state: State,
     tries: u16,
+    refusals: u16,
 }
 
 impl Step {
     fn open(&mut self) {
         self.state = State::Open;
         self.tries = 0;
+        self.refusals = 0;
     }
 }
 
@@ -89,6 +97,7 @@ impl Search {
                 patience: slowest.saturating_mul(3).saturating_add(PATIENCE),
                 state: State::Open,
                 tries: 0,
+                refusals: 0,
             })
         });
         Self {
@@ -132,17 +141,23 @@ impl Search {
 
     /// The kernel refused a size: it is the interface's MTU that is smaller.
     pub(super) fn refused(&mut self, ask: &Ask, mtu: Option<u32>) {
+        let (size, searching) = (self.size, self.bounds.is_some());
+        let Some(step) = self
+            .step(ask)
+            .filter(|step| matches!(step.state, State::Asked(_)))
+        else {
+            return;
+        };
+        step.refusals += 1;
+        if step.refusals < REFUSALS {
+            step.state = State::Open;
+            return;
+        }
+        step.state = State::Silent;
         let smaller = mtu.and_then(|mtu| u16::try_from(mtu).ok());
-        match smaller.filter(|&mtu| (LEAST..self.size).contains(&mtu)) {
-            Some(mtu) if self.bounds.is_none() && ask.size == Some(self.size) => {
-                self.size = mtu;
-                self.open_all();
-            }
-            _ => {
-                if let Some(step) = self.step(ask) {
-                    step.state = State::Silent;
-                }
-            }
+        if let Some(mtu) = smaller.filter(|mtu| (LEAST..size).contains(mtu) && !searching) {
+            self.size = mtu;
+            self.open_all();
         }
     }
 
@@ -178,7 +193,13 @@ impl Search {
             for step in self.steps.iter_mut().skip(self.from).take(many) {
                 if let State::Asked(index) = step.state {
                     let at = ledger.get(index).map_or(Duration::ZERO, |sent| sent.at);
-                    let due = at.saturating_add(step.patience.min(config.wait));
+                    // Silence may be a limit on answers, commonly one a second: the tries
+                    // after the first are as far apart.
+                    let patience = match step.tries {
+                        0 => step.patience,
+                        _ => step.patience.max(SLOWLY),
+                    };
+                    let due = at.saturating_add(patience.min(config.wait));
                     if due > now {
                         wake = wake.min(due);
                     } else {
