@@ -85,6 +85,7 @@ const SCENARIOS: &[&str] = &[
     "lost-at-target",
     "mtu-wide",
     "mtu-limited",
+    "mtu-limited-target",
 ];
 
 type Scene = fn() -> Result<(), Failed>;
@@ -197,7 +198,9 @@ fn words(scenario: &Table, internet: &Internet) -> Result<Vec<String>, Failed> {
 }
 
 fn mtu(scenario: &Table) -> u16 {
-    let told = scenario.get("interface_mtu").and_then(|it| it.as_integer());
+    let told = scenario
+        .get("interface_mtu")
+        .and_then(toml::Value::as_integer);
     told.map_or(1500, |mtu| mtu as u16)
 }
 
@@ -318,7 +321,7 @@ fn check(name: &str, scenario: &Table, output: &Output) -> Result<(), Failed> {
             expected.join("\n")
         )
     })?;
-    let reached = expect.get("reached").and_then(|it| it.as_bool()) == Some(true);
+    let reached = expect.get("reached").and_then(toml::Value::as_bool) == Some(true);
     ensure(end["reached"] == reached, || format!("{name}: {end}"))?;
     let code = i32::from(!reached);
     ensure(output.status.code() == Some(code), || {

@@ -13,11 +13,17 @@ use crate::net::resolver::Resolver;
 /// Names that are known, or asked for.
 #[derive(Debug)]
 pub(super) struct Naming {
-    /// `None` while it is asked for.
-    names: HashMap<Ipv4Addr, Option<Option<Arc<str>>>>,
+    names: HashMap<Ipv4Addr, Question>,
     questions: Sender<Ipv4Addr>,
     answers: Receiver<(Ipv4Addr, Option<Arc<str>>)>,
     resolver: Arc<Resolver>,
+}
+
+/// What became of a question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Question {
+    Asked,
+    Settled(Option<Arc<str>>),
 }
 
 impl Naming {
@@ -50,9 +56,12 @@ impl Naming {
     /// Asks for a name, unless it was asked for before.
     pub(super) fn ask(&mut self, address: Ipv4Addr) {
         if !self.names.contains_key(&address) {
-            let asked = self.questions.send(address);
-            // Nobody is left to answer.
-            self.names.insert(address, asked.err().map(|_| None));
+            let question = match self.questions.send(address) {
+                Ok(()) => Question::Asked,
+                // Nobody is left to answer.
+                Err(_) => Question::Settled(None),
+            };
+            self.names.insert(address, question);
         }
     }
 
@@ -60,18 +69,21 @@ impl Naming {
     pub(super) fn listen(&mut self, patience: Duration) {
         let mut next = self.answers.recv_timeout(patience).ok();
         while let Some((address, name)) = next {
-            self.names.insert(address, Some(name));
+            self.names.insert(address, Question::Settled(name));
             next = self.answers.try_recv().ok();
         }
     }
 
     /// Whether there is nothing more to be learnt of an address.
     pub(super) fn is_settled(&self, address: Ipv4Addr) -> bool {
-        !matches!(self.names.get(&address), Some(None))
+        self.names.get(&address) != Some(&Question::Asked)
     }
 
     pub(super) fn name(&self, address: Ipv4Addr) -> Option<&str> {
-        self.names.get(&address)?.as_ref()?.as_deref()
+        match self.names.get(&address)? {
+            Question::Settled(name) => name.as_deref(),
+            Question::Asked => None,
+        }
     }
 
     /// Why no more names come, once.

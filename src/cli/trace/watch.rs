@@ -86,7 +86,8 @@ impl<'a> Watch<'a> {
             return Err(failure);
         }
         let mut notes = Vec::new();
-        notes.extend(self.facts.naming.as_ref().and_then(|it| it.notice()));
+        let naming = self.facts.naming.as_ref();
+        notes.extend(naming.and_then(super::naming::Naming::notice));
         if self.local_drops > 0 {
             notes.push(format!(
                 "our own receive buffer had no room for {} messages: some of what is missing may \

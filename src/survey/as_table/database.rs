@@ -92,7 +92,7 @@ mod tests {
         let mut bytes = if len < 29 {
             vec![0x40 | len]
         } else {
-            vec![0x40 | 29, len - 29]
+            vec![0x5d, len - 0x1d]
         };
         bytes.extend(text.bytes());
         bytes
@@ -114,7 +114,7 @@ mod tests {
         bytes.extend([0, 0, 1 + 16]);
         bytes.extend([0, 0, 1]);
         bytes.extend([0; 16]);
-        bytes.push(0xe0 | 2);
+        bytes.push(0xe2);
         bytes.extend(string("autonomous_system_number"));
         bytes.extend(number(6, 64500));
         bytes.extend(string("autonomous_system_organization"));
