@@ -18,15 +18,23 @@ mod hexdump;
 pub mod interfaces;
 pub mod keys;
 mod line;
+mod naming;
 mod ndjson;
 mod paint;
 mod pipeline;
+mod plan;
 mod progress;
+mod quantity;
+mod reading;
+mod recorder;
 mod render;
 mod selector;
+pub mod send;
 mod shot;
+mod sniff;
 mod stage;
 mod table;
+mod tally;
 mod targets;
 mod text;
 pub mod time;
@@ -69,6 +77,9 @@ pub enum Outcome {
 pub fn run(cli: &args::Cli, console: &mut Console<'_>) -> Result<Outcome> {
     match &cli.command {
         args::Command::Decode(decode) => decode::run(decode, cli.color, console),
+        args::Command::Sniff(sniff) => sniff::run(sniff, cli.color, console),
+        args::Command::Send(send) => send::run(send, cli.color, console),
+        args::Command::Replay(replay) => send::replay(replay, console),
         args::Command::Trace(trace) => trace::run(trace, console),
         args::Command::Filter(filter) => filter::run(filter, console),
         args::Command::Interfaces { format } => {

@@ -24,10 +24,16 @@ mod engine;
 mod filter;
 #[path = "live/names.rs"]
 mod names;
+#[path = "live/replay.rs"]
+mod replay;
 #[path = "live/ring.rs"]
 mod ring;
 #[path = "live/sandbox.rs"]
 mod sandbox;
+#[path = "live/send.rs"]
+mod send;
+#[path = "live/sniff.rs"]
+mod sniff;
 #[path = "live/trace.rs"]
 mod trace;
 
@@ -99,11 +105,14 @@ fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let listing = arguments.list;
     let mut trials = filter::trials(powers);
+    trials.extend(replay::trials(powers));
+    trials.extend(send::trials(powers));
     trials.extend(names::trials(powers));
-    trials.extend(sandbox::trials());
-    trials.extend(engine::trials(powers));
     trials.extend(trace::trials(powers));
     trials.extend(ring::trials(powers));
+    trials.extend(sandbox::trials());
+    trials.extend(sniff::trials(powers));
+    trials.extend(engine::trials(powers));
     let conclusion = libtest_mimic::run(&arguments, trials);
     if !listing {
         let ran = conclusion.num_passed + conclusion.num_failed;

@@ -188,6 +188,24 @@ pub fn interfaces() -> Result<Vec<Interface>> {
     Ok(interfaces)
 }
 
+/// The interface that packets without a better way leave by: that of the IPv4 default route with
+/// the lowest metric. None where there is no such route, or no way to ask for it.
+///
+/// # Errors
+///
+/// [`crate::error::Kind::Usage`] when the kernel refuses to tell.
+pub fn default_interface() -> Result<Option<Interface>> {
+    #[cfg(target_os = "linux")]
+    let index = linux::default_route();
+    #[cfg(not(target_os = "linux"))]
+    let index: std::io::Result<Option<u32>> = Ok(None);
+    let index = index.map_err(|why| {
+        Error::usage("looking for the default route", why).advice("name an interface with -i")
+    })?;
+    let Some(index) = index else { return Ok(None) };
+    Ok(interfaces()?.into_iter().find(|it| it.index == index))
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]

@@ -171,7 +171,7 @@ mod tests {
     fn labels_and_interfaces_are_read() {
         let mut objects = vec![0, 12, 1, 1];
         objects.extend((24_001_u32 << 12 | 5 << 9 | 1).to_be_bytes());
-        objects.extend((7_u32 << 12 | 0x100 | 254).to_be_bytes());
+        objects.extend((7_u32 << 12 | 0x100 | 0xfe).to_be_bytes());
         // Incoming, with index, address, name and MTU.
         objects.extend([0, 28, 2, 0x0f, 0, 0, 0, 3, 0, 1, 0, 0, 10, 1, 2, 3]);
         objects.extend(*b"\x08eth0\0\0\0");
@@ -223,11 +223,11 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn nothing_panics(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..300)) {
-            read(&bytes);
+            let _ = read(&bytes);
             let mut error = message(&bytes);
-            read(&error);
+            let _ = read(&error);
             error.truncate(bytes.len());
-            read(&error);
+            let _ = read(&error);
         }
     }
 }
