@@ -12,7 +12,9 @@
 
 pub mod event;
 pub mod outbox;
+pub mod ping;
 pub mod stamp;
+pub mod targets;
 
 use std::time::Duration;
 

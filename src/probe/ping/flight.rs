@@ -1,0 +1,188 @@
+//! The probes that were sent, by target and sequence number: those waited for, and the last ones
+//! that no longer are, so that what comes late or twice is known for what it is.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::hash::{BuildHasherDefault, Hasher};
+
+use crate::probe::{ProbeId, Stamp};
+
+/// So many probes are remembered after their end: as many as have a 16-bit sequence number of
+/// their own.
+const REMEMBERED: usize = 1 << 16;
+/// Bits of a probe's number in its [`ProbeId`]; the target's index has the rest.
+const NUMBER_BITS: u32 = 40;
+
+/// What became of a probe so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    Waiting,
+    Answered,
+    Lost,
+    Failed,
+}
+
+/// A probe that was sent. Times are in nanoseconds of the run.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Flight {
+    pub(super) number: u64,
+    /// Which of all first attempts, for paces that follow the answers.
+    pub(super) turn: u64,
+    pub(super) sent: u64,
+    pub(super) stamp: Option<Stamp>,
+    pub(super) target: u32,
+    /// The time of day in it, for ICMP timestamps.
+    pub(super) asked: u32,
+    pub(super) attempt: u32,
+    pub(super) state: State,
+}
+
+impl Flight {
+    pub(super) fn id(&self) -> ProbeId {
+        id(self.target, self.number)
+    }
+}
+
+fn id(target: u32, number: u64) -> ProbeId {
+    (u64::from(target) << NUMBER_BITS) | (number & ((1 << NUMBER_BITS) - 1))
+}
+
+/// Spreads the table's keys. They are our own numbers: nothing from outside is ever inserted, so
+/// nobody can make them collide.
+#[derive(Debug, Default)]
+pub(super) struct Spread(u64);
+
+impl Hasher for Spread {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.write_u64(u64::from(byte));
+        }
+    }
+
+    fn write_u64(&mut self, key: u64) {
+        let mixed = (self.0 ^ key).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.0 = mixed ^ (mixed >> 32);
+    }
+}
+
+/// The table.
+#[derive(Debug)]
+pub(super) struct Flights {
+    table: HashMap<u64, Flight, BuildHasherDefault<Spread>>,
+    /// When to give up which; entries of probes that ended sooner are dropped as they surface.
+    deadlines: BinaryHeap<Reverse<(u64, ProbeId)>>,
+    /// Those no longer waited for, the oldest first.
+    ended: VecDeque<ProbeId>,
+    waiting: usize,
+    sequence_bits: u32,
+}
+
+impl Flights {
+    pub(super) fn new(sequence_bits: u32) -> Self {
+        Self {
+            table: HashMap::default(),
+            deadlines: BinaryHeap::new(),
+            ended: VecDeque::new(),
+            waiting: 0,
+            sequence_bits: sequence_bits.min(16),
+        }
+    }
+
+    fn key(&self, target: u32, number: u64) -> u64 {
+        let mask = (1 << self.sequence_bits) - 1;
+        (u64::from(target) << 16) | (number & mask)
+    }
+
+    /// How many are waited for.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting
+    }
+
+    /// Whoever has the sequence number that probe `number` to `target` would have.
+    pub(super) fn occupant(&self, target: u32, number: u64) -> Option<&Flight> {
+        self.table.get(&self.key(target, number))
+    }
+
+    pub(super) fn get(&self, target: u32, number: u64) -> Option<&Flight> {
+        self.occupant(target, number)
+            .filter(|flight| flight.number == number)
+    }
+
+    pub(super) fn by_id(&self, id: ProbeId) -> Option<&Flight> {
+        self.table.get(&self.key_of(id)).filter(|f| f.id() == id)
+    }
+
+    pub(super) fn by_id_mut(&mut self, id: ProbeId) -> Option<&mut Flight> {
+        let key = self.key_of(id);
+        self.table.get_mut(&key).filter(|f| f.id() == id)
+    }
+
+    fn key_of(&self, id: ProbeId) -> u64 {
+        self.key((id >> NUMBER_BITS) as u32, id)
+    }
+
+    /// Takes in a probe, in the place of an ended one that had its sequence number.
+    pub(super) fn insert(&mut self, flight: Flight, deadline: Option<u64>) {
+        if let Some(deadline) = deadline {
+            self.deadlines.push(Reverse((deadline, flight.id())));
+        }
+        let key = self.key(flight.target, flight.number);
+        self.table.insert(key, flight);
+        self.waiting += 1;
+    }
+
+    /// Ends a probe, or changes what became of it. Returns what it was before.
+    pub(super) fn end(&mut self, id: ProbeId, state: State) -> Option<Flight> {
+        let flight = self.by_id_mut(id)?;
+        let before = *flight;
+        flight.state = state;
+        if before.state == State::Waiting {
+            self.waiting = self.waiting.saturating_sub(1);
+            self.ended.push_back(id);
+            if self.ended.len() > REMEMBERED {
+                self.forget();
+            }
+        }
+        Some(before)
+    }
+
+    fn forget(&mut self) {
+        let Some(oldest) = self.ended.pop_front() else {
+            return;
+        };
+        if self.by_id(oldest).is_some() {
+            let key = self.key_of(oldest);
+            self.table.remove(&key);
+        }
+    }
+
+    /// Until when the first of those waited for is waited for, as it was told.
+    pub(super) fn first_deadline(&mut self) -> Option<(u64, ProbeId)> {
+        while let Some(&Reverse((deadline, id))) = self.deadlines.peek() {
+            if self.by_id(id).is_some_and(|f| f.state == State::Waiting) {
+                return Some((deadline, id));
+            }
+            self.deadlines.pop();
+        }
+        None
+    }
+
+    /// Waits longer for the one of [`first_deadline`](Self::first_deadline).
+    pub(super) fn postpone_first(&mut self, deadline: u64) {
+        if let Some(Reverse((_, id))) = self.deadlines.pop() {
+            self.deadlines.push(Reverse((deadline, id)));
+        }
+    }
+
+    /// All that are waited for, by target and number.
+    pub(super) fn all_waiting(&self) -> Vec<ProbeId> {
+        let waiting = self.table.values().filter(|f| f.state == State::Waiting);
+        let mut ids: Vec<ProbeId> = waiting.map(Flight::id).collect();
+        ids.sort_unstable();
+        ids
+    }
+}
