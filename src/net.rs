@@ -3,7 +3,15 @@
 //! The only room that reads a clock or opens a socket. It must not know what is printed, nor
 //! what was typed. Linux is the platform; elsewhere on Unix the portable half remains.
 
+#[cfg(target_os = "linux")]
+mod ancillary;
+#[cfg(target_os = "linux")]
+mod batch;
 mod databases;
+#[cfg(target_os = "linux")]
+pub mod drive;
+#[cfg(target_os = "linux")]
+pub mod engine;
 pub mod interface;
 #[cfg(target_os = "linux")]
 mod netlink;

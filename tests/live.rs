@@ -16,6 +16,8 @@ use std::process::{Command, ExitCode, Stdio};
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
+#[path = "live/engine.rs"]
+mod engine;
 #[path = "live/filter.rs"]
 mod filter;
 #[path = "live/names.rs"]
@@ -58,6 +60,9 @@ fn namespace() -> Option<&'static [&'static str]> {
 }
 
 fn main() -> ExitCode {
+    if let Some(played) = engine::scene() {
+        return played;
+    }
     let inside = env::var_os(INSIDE).is_some();
     if !inside
         && let Some(words) = namespace()
@@ -78,6 +83,7 @@ fn main() -> ExitCode {
     let listing = arguments.list;
     let mut trials = filter::trials(powers);
     trials.extend(names::trials(powers));
+    trials.extend(engine::trials(powers));
     let conclusion = libtest_mimic::run(&arguments, trials);
     if !listing {
         let ran = conclusion.num_passed + conclusion.num_failed;

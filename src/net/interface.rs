@@ -177,6 +177,14 @@ pub fn interfaces() -> Result<Vec<Interface>> {
     Ok(interfaces)
 }
 
+/// Whether packets to this address stay on this host: the loopback net (RFC 1122 section 3.2.1.3)
+/// and the addresses of its interfaces.
+#[must_use]
+pub fn is_local(address: Ipv4Addr, interfaces: &[Interface]) -> bool {
+    let mut own = interfaces.iter().flat_map(|interface| &interface.ipv4);
+    address.is_loopback() || own.any(|prefix| prefix.address == address)
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]

@@ -19,6 +19,8 @@ pub(super) unsafe trait Plain: Copy {}
 unsafe impl Plain for c_int {}
 // SAFETY: as above.
 unsafe impl Plain for u32 {}
+// SAFETY: integers one behind the other, which need no padding.
+unsafe impl<const N: usize> Plain for [u32; N] {}
 
 /// Sets an option (setsockopt(2)).
 ///
@@ -75,4 +77,22 @@ pub(super) fn get<T: Plain>(socket: BorrowedFd<'_>, level: c_int, name: c_int) -
     }
     // SAFETY: the kernel has filled all of it, and any bytes are a value of the type.
     Ok(unsafe { value.assume_init() })
+}
+
+/// Takes a datagram socket's peer away, and the address that connecting gave it (connect(2)).
+///
+/// # Errors
+/// What the kernel says.
+pub(super) fn disconnect(socket: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: zeros are an address of no family (AF_UNSPEC is 0).
+    let nobody: libc::sockaddr = unsafe { std::mem::zeroed() };
+    let length = socklen_t::try_from(size_of::<libc::sockaddr>()).map_err(io::Error::other)?;
+    // SAFETY: the descriptor is open while it is borrowed, and the pointer and length are those of
+    // one whole address, which the kernel only reads.
+    let result = unsafe { libc::connect(socket.as_raw_fd(), &raw const nobody, length) };
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
 }

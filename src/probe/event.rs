@@ -17,9 +17,11 @@ pub enum Quoted<'a> {
         destination: Ipv4Addr,
         /// The port it went to, or 0 for a protocol without ports.
         port: u16,
-        /// The probe, where the socket it was sent from tells.
+        /// The probe, where only one can be meant: of UDP, the only one since long that went
+        /// between these ports and addresses.
         id: Option<ProbeId>,
-        /// What the datagram carried behind its transport header, as far as it came back.
+        /// As far as it came back, which may be nothing: of UDP what the datagram carried behind
+        /// its header, of ICMP the message from its type on, with the kernel's identifier.
         payload: &'a [u8],
     },
 }
@@ -98,6 +100,8 @@ pub enum Event<'a> {
         /// For EMSGSIZE, the MTU that the kernel knows.
         mtu: Option<u32>,
     },
-    /// Our own receive buffers were full for so many messages since the last such event.
+    /// Our own receive buffers were full for so many messages since the last such event. It is
+    /// the most that were ours: recent kernels count what a full raw socket would not have taken
+    /// anyway, such as other people's ICMP, and on the loopback our own requests.
     LocalDrops(u64),
 }

@@ -89,6 +89,20 @@ impl<R> Outbox<R> {
         })
     }
 
+    /// How many probes wait to be sent.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.probes.len()
+    }
+
+    /// The probe of this place among those to be sent, with its options and its body.
+    #[must_use]
+    pub fn probe(&self, place: usize) -> Option<(&Probe, &[u8], &[u8])> {
+        let (probe, options, body) = self.probes.get(place)?;
+        let part = |range: &Range<usize>| self.bytes.get(range.clone()).unwrap_or_default();
+        Some((probe, part(options), part(body)))
+    }
+
     /// True when no probe waits to be sent.
     #[must_use]
     pub fn is_sent(&self) -> bool {

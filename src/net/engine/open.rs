@@ -1,0 +1,487 @@
+//! Opening an engine's sockets, and saying what is missing when they may not be opened.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::ops::RangeInclusive;
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use libc::c_int;
+use nix::sys::prctl;
+use socket2::{Domain, Protocol, SockFilter, Socket, Type};
+
+use super::stamps::{Naming, Stamps};
+use super::{BATCH, Cards, Engine, Mode, Options, Port, Role, Unanswered};
+use crate::error::{Error, Result, named};
+use crate::net::ancillary;
+use crate::net::batch::{Inbox, Outgoing, Received};
+use crate::net::sockopt;
+use crate::probe::Fragmentation;
+
+const ICMP: u8 = 1;
+const TCP: u8 = 6;
+const UDP: u8 = 17;
+/// Whole datagrams, header included (raw(7)).
+const RAW: u8 = 255;
+
+/// Protocol level of raw sockets (`SOL_RAW`), and its option that drops ICMP types by a bit mask
+/// (`ICMP_FILTER`, raw(7)).
+const SOL_RAW: c_int = 255;
+const ICMP_FILTER: c_int = 1;
+
+/// `SO_TIMESTAMPING` whose times have 64 bits on every machine; also its control message.
+pub(super) const TIMESTAMPING: c_int = 65;
+
+/// The most ports of a datagram engine, as each takes a descriptor.
+const MOST_PORTS: usize = 512;
+
+/// ICMP's errors (RFC 1122 section 3.2.2) and Redirect: types that quote a datagram.
+pub(super) const ERRORS: [u8; 5] = [3, 4, 5, 11, 12];
+/// Replies with an identifier where an echo has it: echo, timestamp, information, address mask
+/// (RFC 792, RFC 950) and extended echo (RFC 8335).
+const REPLIES: [u8; 5] = [0, 14, 16, 18, 43];
+
+/// Why sockets could not be had.
+enum Refusal {
+    /// The kernel does not allow this kind of socket.
+    Forbidden(io::Error),
+    /// Anything else.
+    Failed(Error),
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// Opens an engine of the mode that is asked for, or of the better one that is allowed.
+pub(super) fn engine(options: &Options) -> Result<Engine> {
+    let opened = match options.mode {
+        Mode::Raw => raw(options),
+        Mode::Datagram => datagram(options),
+        Mode::Auto => match raw(options) {
+            Err(Refusal::Forbidden(error)) if only_raw(options).is_some() => {
+                Err(Refusal::Forbidden(error))
+            }
+            Err(Refusal::Forbidden(_)) => datagram(options),
+            opened => opened,
+        },
+    };
+    opened.map_err(|refusal| match refusal {
+        Refusal::Failed(error) => error,
+        Refusal::Forbidden(error) => forbidden(options, &error),
+    })
+}
+
+/// What is asked for that datagram sockets cannot do.
+fn only_raw(options: &Options) -> Option<&'static str> {
+    if options.tcp.is_some() {
+        return Some("sending TCP probes");
+    }
+    (options.header_included).then_some("choosing fields of the IPv4 header")
+}
+
+/// The sentence that helps.
+fn forbidden(options: &Options, error: &io::Error) -> Error {
+    let program = std::env::current_exe().ok();
+    let program = program.as_deref().map_or("dotquad".to_owned(), named);
+    let setcap = format!("CAP_NET_RAW: sudo setcap cap_net_raw+ep {program}");
+    let (doing, advice) = match (options.mode, only_raw(options)) {
+        (_, Some(deed)) => (
+            format!("opening a raw socket for {deed}"),
+            format!("run it as root or give it {setcap}"),
+        ),
+        (Mode::Raw, None) => (
+            "opening a raw socket".to_owned(),
+            format!("run it as root or give it {setcap}"),
+        ),
+        (Mode::Auto | Mode::Datagram, None) => (
+            "opening an ICMP socket".to_owned(),
+            format!(
+                "run it as root, give it {setcap}, or let everyone ping: \
+                 sudo sysctl net.ipv4.ping_group_range=\"0 2147483647\""
+            ),
+        ),
+    };
+    Error::usage(doing, error).advice(advice)
+}
+
+/// A socket of this kind, for what all of them are told.
+fn socket(options: &Options, kind: Type, protocol: Option<u8>) -> Result<Socket, Refusal> {
+    let protocol = protocol.map(|number| Protocol::from(i32::from(number)));
+    let socket = Socket::new(Domain::IPV4, kind, protocol).map_err(|error| {
+        if error.kind() == io::ErrorKind::PermissionDenied {
+            Refusal::Forbidden(error)
+        } else {
+            Refusal::Failed(Error::usage("opening a socket", error))
+        }
+    })?;
+    socket
+        .set_nonblocking(true)
+        .map_err(because("setting up a socket"))?;
+    if let Some(interface) = &options.interface {
+        let doing = format!("sending through {}", named(Path::new(interface)));
+        let bound = socket.bind_device(Some(interface.as_bytes()));
+        bound
+            .map_err(|error| Error::usage(doing, error).advice("dotquad interfaces lists them"))?;
+    }
+    if let Some(mark) = options.mark {
+        socket.set_mark(mark).map_err(|error| {
+            Error::usage(format!("marking packets with {mark}"), error)
+                .advice("CAP_NET_ADMIN or CAP_NET_RAW is needed")
+        })?;
+    }
+    Ok(socket)
+}
+
+/// An error of the system, under what was being done.
+fn because(doing: &'static str) -> impl Fn(io::Error) -> Error {
+    move |error| Error::usage(doing, error)
+}
+
+/// Gives a sending socket its address, port and permissions.
+fn prepare(options: &Options, socket: &Socket, port: u16) -> Result<()> {
+    let source = options.source.unwrap_or(Ipv4Addr::UNSPECIFIED);
+    if options.source.is_some() || port != 0 {
+        socket
+            .bind(&SocketAddrV4::new(source, port).into())
+            .map_err(|error| {
+                let what = match port {
+                    0 => source.to_string(),
+                    port => format!("{source} port {port}"),
+                };
+                Error::usage(format!("sending from {what}"), error)
+            })?;
+    }
+    let set = |socket: &Socket| {
+        if options.broadcast {
+            socket.set_broadcast(true)?;
+        }
+        if options.bypass_routing {
+            sockopt::set(socket.as_fd(), libc::SOL_SOCKET, libc::SO_DONTROUTE, &1)?;
+        }
+        if options.no_multicast_loop {
+            socket.set_multicast_loop_v4(false)?;
+        }
+        if let Some(bytes) = options.send_buffer {
+            socket.set_send_buffer_size(bytes)?;
+        }
+        let want = super::send::discovery(Fragmentation::Want);
+        sockopt::set(socket.as_fd(), libc::SOL_IP, libc::IP_MTU_DISCOVER, &want)
+    };
+    set(socket).map_err(because("setting up a sending socket"))
+}
+
+/// Makes a socket hear: a large buffer, receive stamps, and a count of what did not fit.
+fn hear(options: &Options, socket: &Socket) -> Result<()> {
+    let set = || {
+        let bytes = c_int::try_from(options.receive_buffer).unwrap_or(c_int::MAX);
+        let level = libc::SOL_SOCKET;
+        // Beyond the system's limit only with CAP_NET_ADMIN.
+        if sockopt::set(socket.as_fd(), level, libc::SO_RCVBUFFORCE, &bytes).is_err() {
+            socket.set_recv_buffer_size(options.receive_buffer)?;
+        }
+        sockopt::set(socket.as_fd(), level, libc::SO_RXQ_OVFL, &1)
+    };
+    set().map_err(because("setting up a receiving socket"))
+}
+
+/// Asks for time stamps. A kernel without them is no failure: the run's own clock remains.
+fn ask_for_stamps(socket: &Socket, flags: u32) -> bool {
+    sockopt::set(socket.as_fd(), libc::SOL_SOCKET, TIMESTAMPING, &flags).is_ok()
+}
+
+/// Waits until receive stamps are made: the kernel begins that some time after the first socket
+/// asks, and the first replies would have none. A datagram of our own to ourselves tells; without
+/// a loopback nothing does, and nothing is lost but those stamps.
+fn await_stamps(inbox: &mut Inbox) {
+    const LIMIT: Duration = Duration::from_millis(20);
+    const PAUSE: Duration = Duration::from_micros(50);
+    let own = || {
+        let socket = Socket::new(Domain::IPV4, Type::DGRAM, None)?;
+        socket.set_nonblocking(true)?;
+        socket.bind(&SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0).into())?;
+        socket.connect(&socket.local_addr()?)?;
+        io::Result::Ok(socket)
+    };
+    let Ok(socket) = own() else {
+        return;
+    };
+    let flags = libc::SOF_TIMESTAMPING_SOFTWARE | libc::SOF_TIMESTAMPING_RX_SOFTWARE;
+    let began = Instant::now();
+    while ask_for_stamps(&socket, flags)
+        && began.elapsed() < LIMIT
+        && socket.send(&[0]).is_ok()
+        && inbox.receive(socket.as_fd(), 0).is_ok()
+    {
+        let stamped = |message: Received<'_>| {
+            let mut notes = message.control.iter();
+            notes.any(|(_, kind, data)| {
+                kind == TIMESTAMPING && matches!(ancillary::time_stamps(data), Some((Some(_), _)))
+            })
+        };
+        if inbox.messages().any(stamped) {
+            return;
+        }
+        std::thread::sleep(PAUSE);
+    }
+}
+
+/// The flags for the stamps of what comes.
+fn hearing_flags(options: &Options) -> u32 {
+    let mut flags = libc::SOF_TIMESTAMPING_SOFTWARE | libc::SOF_TIMESTAMPING_RX_SOFTWARE;
+    if options.hardware_stamps {
+        flags |= libc::SOF_TIMESTAMPING_RAW_HARDWARE | libc::SOF_TIMESTAMPING_RX_HARDWARE;
+    }
+    flags
+}
+
+/// The flags for the stamps of what goes: numbered, and without the packet itself.
+fn sending_flags(options: &Options) -> u32 {
+    if !options.send_stamps {
+        return 0;
+    }
+    let mut flags = libc::SOF_TIMESTAMPING_SOFTWARE
+        | libc::SOF_TIMESTAMPING_TX_SOFTWARE
+        | libc::SOF_TIMESTAMPING_OPT_ID
+        | libc::SOF_TIMESTAMPING_OPT_TSONLY;
+    if options.hardware_stamps {
+        flags |= libc::SOF_TIMESTAMPING_RAW_HARDWARE
+            | libc::SOF_TIMESTAMPING_TX_HARDWARE
+            | libc::SOF_TIMESTAMPING_OPT_TX_SWHW;
+    }
+    flags
+}
+
+fn stamps(options: &Options, socket: &Socket, flags: u32) -> Option<Stamps> {
+    let asked = ask_for_stamps(socket, flags) && options.send_stamps;
+    let naming = if options.count_stamps {
+        Naming::Counted
+    } else {
+        Naming::Tried
+    };
+    asked.then(|| Stamps::new(naming))
+}
+
+fn port(socket: Socket, role: Role, stamps: Option<Stamps>) -> Port {
+    Port {
+        socket,
+        role,
+        fragmentation: Fragmentation::Want,
+        stamps,
+        drops: 0,
+    }
+}
+
+fn raw(options: &Options) -> Result<Engine, Refusal> {
+    let mut ports = Vec::new();
+    let mut sending = Vec::new();
+    let udp = options.udp.as_ref();
+    let tcp = options.tcp.as_ref();
+    let protocols = [
+        (ICMP, options.icmp.is_some()),
+        (UDP, udp.is_some()),
+        (TCP, tcp.is_some()),
+    ];
+    for (protocol, wanted) in protocols {
+        if wanted {
+            sending.push((Role::Raw(protocol), protocol));
+        }
+    }
+    if options.header_included {
+        sending.push((Role::HeaderIncluded, RAW));
+    }
+    let flags = sending_flags(options);
+    for (role, protocol) in sending {
+        let socket = socket(options, Type::RAW, Some(protocol))?;
+        // It sends only. A copy of all that comes would cost time and the room of its stamps.
+        let deaf = |socket: &Socket| {
+            socket.attach_filter(&[give(0)])?;
+            if protocol == ICMP {
+                sockopt::set(socket.as_fd(), SOL_RAW, ICMP_FILTER, &u32::MAX)?;
+            }
+            Ok(())
+        };
+        deaf(&socket).map_err(because("setting up a sending socket"))?;
+        prepare(options, &socket, 0)?;
+        let stamps = stamps(options, &socket, flags);
+        ports.push(port(socket, role, stamps));
+    }
+    let mut hearing = vec![(ICMP, icmp_filter(options.icmp))];
+    hearing.extend(udp.map(|ports| (UDP, port_filter(ports))));
+    hearing.extend(tcp.map(|ports| (TCP, port_filter(ports))));
+    for (protocol, filter) in hearing {
+        // Replies may come by another way than probes go: no interface, no address.
+        let open = Options {
+            interface: None,
+            mark: None,
+            ..options.clone()
+        };
+        let socket = socket(&open, Type::RAW, Some(protocol))?;
+        let attach = |socket: &Socket| {
+            socket.attach_filter(&filter)?;
+            if protocol == ICMP {
+                let passed = ERRORS.iter().chain(&REPLIES);
+                // Types from 32 on pass always: the mask has no bit for them.
+                let passed = passed.filter_map(|kind| 1_u32.checked_shl(u32::from(*kind)));
+                let dropped = !passed.fold(0, |mask, bit| mask | bit);
+                sockopt::set(socket.as_fd(), SOL_RAW, ICMP_FILTER, &dropped)?;
+            }
+            Ok(())
+        };
+        attach(&socket).map_err(because("setting up a receiving socket"))?;
+        hear(options, &socket)?;
+        ask_for_stamps(&socket, hearing_flags(options));
+        ports.push(port(socket, Role::Hearing, None));
+    }
+    assemble(options, ports, options.icmp, true, flags)
+}
+
+fn datagram(options: &Options) -> Result<Engine, Refusal> {
+    if let Some(deed) = only_raw(options) {
+        return Err(Refusal::Failed(
+            Error::usage(deed, "a datagram socket cannot do it").advice("use raw sockets"),
+        ));
+    }
+    let mut ports = Vec::new();
+    let mut identifier = None;
+    let flags = hearing_flags(options) | sending_flags(options);
+    let mut add = |socket: Socket, role| -> Result<()> {
+        let ask = |name| sockopt::set(socket.as_fd(), libc::SOL_IP, name, &1);
+        for name in [
+            libc::IP_RECVERR,
+            libc::IP_RECVTTL,
+            libc::IP_RECVTOS,
+            libc::IP_RECVOPTS,
+            libc::IP_PKTINFO,
+        ] {
+            ask(name).map_err(because("setting up a datagram socket"))?;
+        }
+        hear(options, &socket)?;
+        let stamps = stamps(options, &socket, flags);
+        ports.push(port(socket, role, stamps));
+        Ok(())
+    };
+    if options.icmp.is_some() {
+        let socket = socket(options, Type::DGRAM, Some(ICMP))?;
+        prepare(options, &socket, 0)?;
+        // Bound to no port it gets an identifier that no other socket has (icmp(7)).
+        let source = options.source.unwrap_or(Ipv4Addr::UNSPECIFIED);
+        if options.source.is_none() {
+            let any = SocketAddrV4::new(source, 0).into();
+            socket
+                .bind(&any)
+                .map_err(because("taking an ICMP identifier"))?;
+        }
+        let address = socket.local_addr().ok().and_then(|it| it.as_socket_ipv4());
+        identifier = address.map(|address| address.port());
+        add(socket, Role::Ping)?;
+    }
+    let udp = options.udp.clone().unwrap_or(RangeInclusive::new(1, 0));
+    if udp.len() > MOST_PORTS {
+        let what = format!("opening {} UDP sockets", udp.len());
+        let error = Error::usage(what, format!("{MOST_PORTS} source ports are the most"));
+        return Err(Refusal::Failed(error.advice("use fewer, or raw sockets")));
+    }
+    for number in udp {
+        let socket = socket(options, Type::DGRAM, Some(UDP))?;
+        prepare(options, &socket, number)?;
+        let address = socket.local_addr().ok().and_then(|it| it.as_socket_ipv4());
+        let number = address.map_or(number, |address| address.port());
+        add(socket, Role::Udp(number))?;
+    }
+    assemble(options, ports, identifier, false, flags)
+}
+
+fn assemble(
+    options: &Options,
+    ports: Vec<Port>,
+    identifier: Option<u16>,
+    raw: bool,
+    stamp_flags: u32,
+) -> Result<Engine, Refusal> {
+    let scout = socket(options, Type::DGRAM, Some(UDP))?;
+    // Deadlines are kept to the microsecond, not to the 50 that are usual (prctl(2)).
+    let _ = prctl::set_timerslack(1000);
+    // Asked for a broadcast's way without this, the kernel refuses.
+    let _ = scout.set_broadcast(true);
+    let mut inbox = Inbox::new(BATCH, options.largest.clamp(128, 0xffff));
+    await_stamps(&mut inbox);
+    Ok(Engine {
+        ports,
+        ready: Vec::new(),
+        scout,
+        identifier,
+        raw,
+        source: options.source,
+        stamp_flags,
+        inbox,
+        outgoing: Outgoing::new(BATCH),
+        cards: Cards::default(),
+        unanswered: Unanswered::default(),
+        rebuilt: Vec::new(),
+    })
+}
+
+/// Classic BPF: give so many bytes of the packet, 0 being none of it.
+fn give(bytes: u32) -> SockFilter {
+    SockFilter::new(0x06, 0, 0, bytes)
+}
+
+/// Classic BPF: if the accumulator is `value`, skip as many instructions, else go on.
+fn skip_if(value: u32, skip: usize) -> SockFilter {
+    SockFilter::new(0x15, u8::try_from(skip).unwrap_or(u8::MAX), 0, value)
+}
+
+/// Classic BPF: the length of the IPv4 header, with which a raw socket's packet begins, to X.
+fn header_length() -> SockFilter {
+    SockFilter::new(0xb1, 0, 0, 0)
+}
+
+/// Passes ICMP errors, and the replies with our identifier if there is one.
+fn icmp_filter(identifier: Option<u16>) -> Vec<SockFilter> {
+    let replies: &[u8] = match identifier {
+        Some(_) => &REPLIES,
+        None => &[],
+    };
+    // The type, then a comparison for each; those match to one of four endings.
+    let mut program = vec![header_length(), SockFilter::new(0x50, 0, 0, 0)];
+    let mut left = ERRORS.len().saturating_add(replies.len());
+    for kind in ERRORS {
+        left = left.saturating_sub(1);
+        // Over the rest and one `give(0)`.
+        program.push(skip_if(u32::from(kind), left.saturating_add(1)));
+    }
+    for kind in replies {
+        left = left.saturating_sub(1);
+        // And over `give(MAX)`.
+        program.push(skip_if(u32::from(*kind), left.saturating_add(2)));
+    }
+    program.extend([give(0), give(u32::MAX)]);
+    if let Some(identifier) = identifier {
+        program.extend([
+            SockFilter::new(0x48, 0, 0, 4),
+            skip_if(u32::from(identifier), 1),
+            give(0),
+            give(u32::MAX),
+        ]);
+    }
+    program
+}
+
+/// Passes what goes to one of these ports.
+fn port_filter(ports: &RangeInclusive<u16>) -> Vec<SockFilter> {
+    vec![
+        header_length(),
+        SockFilter::new(0x48, 0, 0, 2),
+        // Below the first; above the last.
+        SockFilter::new(0x35, 1, 0, u32::from(*ports.start())),
+        give(0),
+        SockFilter::new(0x25, 0, 1, u32::from(*ports.end())),
+        give(0),
+        give(u32::MAX),
+    ]
+}
