@@ -19,8 +19,8 @@ mod tests;
 
 pub use batch::{Batch, Interface, Resolution};
 pub use compression::Compression;
-pub use reader::{Reader, open};
-pub use writer::{Format, Writer, Written};
+pub use reader::{Input, Reader, open};
+pub use writer::{Format, Target, Writer, Written};
 
 use crate::error::Result;
 

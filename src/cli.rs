@@ -7,6 +7,8 @@ use std::fmt::Display;
 use std::io::Write;
 
 pub mod args;
+mod captures;
+mod confine;
 mod csv;
 mod decode;
 mod detail;

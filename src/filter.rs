@@ -143,6 +143,8 @@ pub struct Expression {
     text: Arc<str>,
     /// None for the empty expression, which every frame matches.
     tree: Option<tree::Node>,
+    /// Names have become addresses.
+    is_resolved: bool,
 }
 
 impl Expression {
@@ -155,7 +157,34 @@ impl Expression {
     pub fn parse(text: &str) -> Result<Self, SyntaxError> {
         let text: Arc<str> = Arc::from(text);
         let tree = parser::parse(&text)?;
-        Ok(Self { text, tree })
+        Ok(Self {
+            text,
+            tree,
+            is_resolved: false,
+        })
+    }
+
+    /// The same with addresses instead of names, so that compiling it asks nobody: for whoever
+    /// meets a link type when names can no longer be looked up.
+    ///
+    /// # Errors
+    ///
+    /// A name that does not resolve; the place is pointed at.
+    pub fn resolved(&self, resolve: &dyn Resolve) -> Result<Self, CompileError> {
+        Ok(Self {
+            text: Arc::clone(&self.text),
+            tree: self.without_names(resolve)?,
+            is_resolved: true,
+        })
+    }
+
+    fn without_names(&self, resolve: &dyn Resolve) -> Result<Option<tree::Node>, CompileError> {
+        match &self.tree {
+            Some(tree) if !self.is_resolved => {
+                resolve::resolved(tree, &self.text, resolve).map(Some)
+            }
+            tree => Ok(tree.clone()),
+        }
     }
 
     /// What it looks for, in words.
@@ -203,11 +232,16 @@ impl Filter {
     /// expression too big to compile; the place is pointed at.
     pub fn compile(expression: &Expression, options: &Options<'_>) -> Result<Self, CompileError> {
         let text = &expression.text;
+<<<<<<< HEAD
         let tree = match &expression.tree {
             Some(tree) => Some(resolve::resolved(tree, text, options.resolve)?),
             None => None,
         };
         let (mut program, mut exact) = compiled(text, tree.as_ref(), options, Order::HOST)?;
+=======
+        let tree = expression.without_names(options.resolve)?;
+        let (mut program, mut exact) = compiled(text, tree.as_ref(), options)?;
+>>>>>>> sandbox
         let live = options.target != Target::File;
         if live && program.len() > LONGEST_KERNEL_PROGRAM {
             (program, exact) = (vec![accepting(options)], false);

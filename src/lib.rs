@@ -12,7 +12,7 @@
 //! * [`filter`]: the pcap-filter language, compiled to classic BPF and run over frames.
 //! * [`probe`]: ping and trace as machines that are told the time.
 //! * [`survey`]: what several packets mean together.
-//! * [`net`]: the kernel. Interfaces, the clock, the resolver child.
+//! * [`net`]: the kernel. Interfaces, the clock, the resolver child, the sandbox.
 //! * [`cli`]: what the user typed and what the user reads.
 //!
 //! A room imports only from rooms to its left, and each dependency belongs to one room;

@@ -1,4 +1,4 @@
-//! The kernel: what it knows of its interfaces, and names by way of a child process.
+//! The kernel: what it knows of its interfaces, names by way of a child process, and the sandbox.
 //!
 //! The only room that reads a clock or opens a socket. It must not know what is printed, nor
 //! what was typed. Linux is the platform; elsewhere on Unix the portable half remains.
@@ -16,6 +16,7 @@ pub mod interface;
 #[cfg(target_os = "linux")]
 mod netlink;
 pub mod resolver;
+pub mod sandbox;
 pub mod signals;
 #[cfg(target_os = "linux")]
 mod sockopt;

@@ -22,6 +22,8 @@ mod engine;
 mod filter;
 #[path = "live/names.rs"]
 mod names;
+#[path = "live/sandbox.rs"]
+mod sandbox;
 
 /// Set for the program inside the namespace.
 const INSIDE: &str = "DOTQUAD_LIVE_NAMESPACE";
@@ -62,6 +64,11 @@ fn namespace() -> Option<&'static [&'static str]> {
 fn main() -> ExitCode {
     if let Some(played) = engine::scene() {
         return played;
+    let words: Vec<String> = env::args().skip(1).collect();
+    if let [first, rest @ ..] = words.as_slice()
+        && first == sandbox::INSIDE
+    {
+        return sandbox::be_inside(rest);
     }
     let inside = env::var_os(INSIDE).is_some();
     if !inside
@@ -84,6 +91,7 @@ fn main() -> ExitCode {
     let mut trials = filter::trials(powers);
     trials.extend(names::trials(powers));
     trials.extend(engine::trials(powers));
+    trials.extend(sandbox::trials());
     let conclusion = libtest_mimic::run(&arguments, trials);
     if !listing {
         let ran = conclusion.num_passed + conclusion.num_failed;

@@ -83,24 +83,54 @@ impl std::fmt::Debug for Reader {
 /// or it is no capture; [`Kind::Damaged`](crate::error::Kind::Damaged) when it begins as a
 /// capture and ends within its header.
 pub fn open(path: &Path) -> Result<Reader> {
-    if path.as_os_str() == "-" {
-        let name = "standard input";
-        let descriptor = io::stdin().as_fd().try_clone_to_owned();
-        let descriptor =
-            descriptor.map_err(|error| Error::usage(format!("opening {name}"), plain(&error)))?;
-        return Reader::new(name, File::from(descriptor));
+    Input::open(path)?.read()
+}
+
+/// A saved capture that is open, and of which nothing has been read.
+#[derive(Debug)]
+pub struct Input {
+    name: String,
+    file: File,
+    size: Option<u64>,
+}
+
+impl Input {
+    /// Opens a file; `-` is standard input.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`](crate::error::Kind::Usage) when there is no such file, it may not be
+    /// read, or it is a directory.
+    pub fn open(path: &Path) -> Result<Self> {
+        if path.as_os_str() == "-" {
+            let name = "standard input".to_owned();
+            let descriptor = io::stdin().as_fd().try_clone_to_owned();
+            let file = descriptor
+                .map_err(|error| Error::usage(format!("opening {name}"), plain(&error)))?
+                .into();
+            let size = None;
+            return Ok(Self { name, file, size });
+        }
+        let name = error::named(path);
+        let refuse = |error: io::Error| Error::usage(format!("opening {name}"), plain(&error));
+        let file = File::open(path).map_err(refuse)?;
+        let metadata = file.metadata().map_err(refuse)?;
+        if metadata.is_dir() {
+            return Err(Error::usage(format!("opening {name}"), "it is a directory")
+                .advice("name a capture in it"));
+        }
+        let size = metadata.is_file().then_some(metadata.len());
+        Ok(Self { name, file, size })
     }
-    let name = error::named(path);
-    let refuse = |error: io::Error| Error::usage(format!("opening {name}"), plain(&error));
-    let file = File::open(path).map_err(refuse)?;
-    let metadata = file.metadata().map_err(refuse)?;
-    if metadata.is_dir() {
-        return Err(Error::usage(format!("opening {name}"), "it is a directory")
-            .advice("name a capture in it"));
+
+    /// Begins to read it.
+    ///
+    /// # Errors
+    /// As [`open`], once it is open.
+    pub fn read(self) -> Result<Reader> {
+        let mut reader = Reader::new(&self.name, self.file)?;
+        reader.size = self.size;
+        Ok(reader)
     }
-    let mut reader = Reader::new(&name, file)?;
-    reader.size = metadata.is_file().then_some(metadata.len());
-    Ok(reader)
 }
 
 impl Reader {

@@ -59,6 +59,29 @@ pub struct Written {
     pub bytes: u64,
 }
 
+/// Where a capture is to be written: open, and still as it was.
+#[derive(Debug)]
+pub struct Target {
+    opened: sink::Target,
+    format: Format,
+    compression: Compression,
+}
+
+impl Target {
+    /// Opens what [`Writer::create`] opens, creates it if it is not there, and does not empty it.
+    ///
+    /// # Errors
+    /// As [`Writer::create`].
+    pub fn open(path: &Path) -> Result<Self> {
+        let (format, compression) = Format::from_name(path);
+        Ok(Self {
+            opened: sink::Target::open(path)?,
+            format,
+            compression,
+        })
+    }
+}
+
 /// A capture being written.
 ///
 /// Frames are gathered and written many at a time; a compressed capture is a row of members of
@@ -91,8 +114,16 @@ impl Writer {
     /// # Errors
     /// [`Kind::Usage`](crate::error::Kind::Usage) when it cannot be opened for writing.
     pub fn create(path: &Path) -> Result<Self> {
-        let (format, compression) = Format::from_name(path);
-        Ok(Self::over(Sink::open(path, compression)?, format))
+        Self::start(Target::open(path)?)
+    }
+
+    /// As [`create`](Self::create), of a target that is open.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`](crate::error::Kind::Usage) when it cannot be emptied.
+    pub fn start(target: Target) -> Result<Self> {
+        let sink = Sink::start(target.opened, target.compression)?;
+        Ok(Self::over(sink, target.format))
     }
 
     /// Writes a capture to anything; `name` is what messages call it.

@@ -55,6 +55,17 @@ pub enum Command {
     Resolver,
 }
 
+/// How far a command trusts itself once everything is open.
+#[derive(Debug, Clone, Args)]
+pub struct Confinement {
+    /// As root: become this user once everything is open (default: who called sudo)
+    #[arg(long, value_name = "NAME", conflicts_with = "no_sandbox")]
+    pub user: Option<String>,
+    /// Keep every privilege, and the use of files and system calls
+    #[arg(long)]
+    pub no_sandbox: bool,
+}
+
 /// Show the program that a filter becomes.
 ///
 /// The classic BPF program goes to standard output, what it looks for in words to standard error.
@@ -179,6 +190,9 @@ pub struct Decode {
     /// Do not look for anomalies
     #[arg(long)]
     pub no_anomalies: bool,
+    /// The sandbox
+    #[command(flatten)]
+    pub confinement: Confinement,
 }
 
 const EXAMPLES: &str = "\

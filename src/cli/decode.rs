@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::args::{Color, Decode, Format};
+use super::captures::Captures;
+use super::confine;
 use super::csv::{self, Csv};
 use super::hexdump::Dump;
 use super::line::{Line, Style};
@@ -17,9 +19,11 @@ use super::stage::Stage;
 use super::text::Text;
 use super::time::{self, Clock};
 use super::{Console, Outcome};
-use crate::capture::Writer;
+use crate::capture::{Target, Writer};
 use crate::error::{self, Error, Result};
-use crate::net::{resolver::Resolver, signals::Signals};
+use crate::net::resolver::Resolver;
+use crate::net::sandbox::{self, Sandbox};
+use crate::net::signals::Signals;
 use crate::wire::packet::Judge;
 
 /// Runs the command.
@@ -30,17 +34,26 @@ pub(super) fn run(args: &Decode, color: Color, console: &mut Console<'_>) -> Res
     let (files, filter) = files_and_filter(args)?;
     let selector = Selector::parse(&filter, args.deep)?;
     let mut plan = Plan::new(args, color, selector)?;
-    let signals = Signals::watch()?;
     let workers = match args.workers {
         Some(workers) => usize::from(workers),
         None => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
     };
-    let pieces = Pieces::start(files.clone(), workers, &plan.renderer)?;
+    let goal = Progress::goal(&files);
+    let captures = Captures::open(&files)?;
+    let target = match &args.write {
+        Some(path) => Some(open_target(path, &files)?),
+        None => None,
+    };
+    let sandbox = Sandbox {
+        inputs: &captures.later(),
+        ..Sandbox::new(sandbox::Command::Decode)
+    };
+    confine::enter(&args.confinement, &sandbox, false, console)?;
+    let signals = Signals::watch()?;
+    let pieces = Pieces::start(captures, workers, &plan.renderer)?;
     // Only now is there something to write: a mistyped name must not empty an older capture.
-    if let Some(path) = &args.write {
-        plan.capture = Some(create(path, &files)?);
-    }
-    let progress = Progress::start(&pieces.consumed, &files);
+    plan.capture = target.map(Writer::start).transpose()?;
+    let progress = goal.map(|goal| Progress::start(&pieces.consumed, goal));
     let outcome = Stage::new(plan).run(pieces, &signals, console);
     drop(progress);
     outcome
@@ -169,8 +182,8 @@ impl Plan {
     }
 }
 
-/// Creates the capture to write, unless it is one of those to be read.
-fn create(path: &Path, files: &[PathBuf]) -> Result<Writer> {
+/// Opens the capture to write, unless it is one of those to be read.
+fn open_target(path: &Path, files: &[PathBuf]) -> Result<Target> {
     let same = |file: &PathBuf| match (file.canonicalize(), path.canonicalize()) {
         (Ok(file), Ok(path)) => file == path && path.is_file(),
         _ => false,
@@ -182,7 +195,7 @@ fn create(path: &Path, files: &[PathBuf]) -> Result<Writer> {
         )
         .advice("write to another file"));
     }
-    Writer::create(path)
+    Target::open(path)
 }
 
 fn wants_color(color: Color) -> bool {

@@ -5,13 +5,13 @@
 //! of other frames. Whoever holds the [`Pieces`] collects in the order of the turns. Only reading
 //! is done one at a time, nothing is put back in order, and the channels' capacity bounds memory.
 
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use super::captures::Captures;
 use super::render::{Piece, Renderer, Storage};
 use super::selector::Selector;
 use crate::capture::{self, Batch, FrameSource, Interface};
@@ -64,12 +64,12 @@ pub(super) enum Next {
 }
 
 impl Pieces {
-    /// Starts reading `files` and rendering with `workers` copies of `renderer`.
+    /// Starts reading `captures` and rendering with `workers` copies of `renderer`.
     ///
     /// # Errors
-    /// When the first capture cannot be opened or is none; what happens to later ones comes as
-    /// [`Made::Failed`] in its place.
-    pub(super) fn start(files: Vec<PathBuf>, workers: usize, renderer: &Renderer) -> Result<Self> {
+    /// When the first capture is none; what happens to later ones comes as [`Made::Failed`] in
+    /// its place.
+    pub(super) fn start(captures: Captures, workers: usize, renderer: &Renderer) -> Result<Self> {
         let (dealt, turns) = channel();
         let mut pieces = Self {
             workers: Vec::new(),
@@ -79,10 +79,9 @@ impl Pieces {
             consumed: Arc::default(),
             interface: None,
         };
-        let several = files.len() > 1;
         let mut dealer = Dealer {
-            files: files.into_iter(),
-            several,
+            several: captures.len() > 1,
+            captures,
             open: None,
             turns: dealt,
             origin: None,
@@ -156,8 +155,8 @@ fn spawn(work: impl FnOnce() + Send + 'static) -> Result<()> {
 
 /// Reads captures one after the other and deals their batches to whoever asks.
 struct Dealer {
-    /// Captures that are still to be opened.
-    files: std::vec::IntoIter<PathBuf>,
+    /// Captures that are still to be read.
+    captures: Captures,
     several: bool,
     open: Option<Open>,
     /// Where it is noted who was dealt what, in order.
@@ -180,10 +179,10 @@ struct Open {
 }
 
 impl Dealer {
-    /// Opens the next capture; `None` when there is none.
+    /// Begins the next capture; `None` when there is none.
     fn open_next(&mut self) -> Option<Result<()>> {
-        let file = self.files.next()?;
-        Some(capture::open(&file).map(|mut reader| {
+        let (file, reader) = self.captures.next()?;
+        Some(reader.map(|mut reader| {
             reader.set_first_number(self.next_number);
             self.open = Some(Open {
                 reader,

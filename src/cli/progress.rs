@@ -24,9 +24,9 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// Follows `consumed` towards the size of `files`, when a person would see both the bar and
-    /// an end: standard error is a terminal, standard output is not, all files have a size.
-    pub(super) fn start(consumed: &Arc<AtomicU64>, files: &[PathBuf]) -> Option<Self> {
+    /// The size of `files`, where a person would see both a bar and an end: standard error is a
+    /// terminal, standard output is not, all files have a size.
+    pub(super) fn goal(files: &[PathBuf]) -> Option<u64> {
         if !std::io::stderr().is_terminal() || std::io::stdout().is_terminal() {
             return None;
         }
@@ -39,7 +39,11 @@ impl Progress {
                     .map(|metadata| metadata.len())
             })
             .collect();
-        let total = sizes?.into_iter().sum();
+        Some(sizes?.into_iter().sum())
+    }
+
+    /// Follows `consumed` towards its goal.
+    pub(super) fn start(consumed: &Arc<AtomicU64>, goal: u64) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let (stopped, consumed) = (Arc::clone(&stop), Arc::clone(consumed));
         let thread = std::thread::Builder::new().spawn(move || {
@@ -47,7 +51,7 @@ impl Progress {
             if stopped.load(Ordering::Acquire) {
                 return;
             }
-            let bar = ProgressBar::new(total);
+            let bar = ProgressBar::new(goal);
             if let Ok(style) =
                 ProgressStyle::with_template("{wide_bar} {bytes} of {total_bytes}, {eta} left")
             {
@@ -59,10 +63,10 @@ impl Progress {
             }
             bar.finish_and_clear();
         });
-        Some(Self {
+        Self {
             stop,
             thread: thread.ok(),
-        })
+        }
     }
 }
 

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::filter::{Expression, Filter, Fragments, Options, Target};
+use crate::filter::{Expression, Filter, Fragments, NoNames, Options, Target};
 use crate::net::resolver::OnDemand;
 use crate::wire::frame::{Frame, LinkType};
 
@@ -15,24 +15,23 @@ use crate::wire::frame::{Frame, LinkType};
 pub(super) struct Selector {
     expression: Arc<Expression>,
     pub(super) deep: bool,
-    names: Arc<OnDemand>,
     compiled: Vec<(LinkType, Filter)>,
 }
 
 impl Selector {
-    /// Parses the words of a command line; none of them make no filter.
+    /// Parses the words of a command line and looks up the names in them; none of them make no
+    /// filter.
     ///
     /// # Errors
-    /// Where the words leave the language.
+    /// Where the words leave the language, or a name without an address.
     pub(super) fn parse(words: &str, deep: bool) -> Result<Option<Self>> {
         if words.trim().is_empty() {
             return Ok(None);
         }
-        let expression = Arc::new(Expression::parse(words)?);
+        let expression = Expression::parse(words)?.resolved(&OnDemand::default())?;
         Ok(Some(Self {
-            expression,
+            expression: Arc::new(expression),
             deep,
-            names: Arc::default(),
             compiled: Vec::new(),
         }))
     }
@@ -40,7 +39,7 @@ impl Selector {
     /// The filter for a link type.
     ///
     /// # Errors
-    /// A word that means nothing on this link type, or a name without an address.
+    /// A word that means nothing on this link type.
     pub(super) fn filter(&mut self, link_type: LinkType) -> Result<&Filter> {
         if !self.compiled.iter().any(|(known, _)| *known == link_type) {
             let options = Options {
@@ -49,7 +48,7 @@ impl Selector {
                 link_type,
                 snaplen: 0,
                 netmask: None,
-                resolve: &*self.names,
+                resolve: &NoNames,
             };
             let filter = Filter::compile(&self.expression, &options)?;
             self.compiled.push((link_type, filter));

@@ -17,6 +17,41 @@ use crate::error::{self, Error, Result};
 const PLAIN: usize = 256 << 10;
 const MEMBER: usize = 1 << 20;
 
+/// An output that is open, and still as it was.
+#[derive(Debug)]
+pub(super) struct Target {
+    name: String,
+    file: File,
+    /// A regular file that was named.
+    own: bool,
+}
+
+impl Target {
+    /// Opens a file by name, `-` for standard output.
+    pub(super) fn open(path: &Path) -> Result<Self> {
+        if path.as_os_str() == "-" {
+            let name = "standard output".to_owned();
+            let descriptor = io::stdout().as_fd().try_clone_to_owned();
+            let file = descriptor
+                .map_err(|error| Error::usage(format!("opening {name}"), plain(&error)))?
+                .into();
+            let own = false;
+            return Ok(Self { name, file, own });
+        }
+        let name = error::named(path);
+        let refuse = |error: io::Error| Error::usage(format!("creating {name}"), plain(&error));
+        // Not emptied by opening it: it may turn out to be a device.
+        let file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path)
+            .map_err(refuse)?;
+        let own = file.metadata().map_err(refuse)?.is_file();
+        Ok(Self { name, file, own })
+    }
+}
+
 /// Something to write to.
 enum Output {
     /// A regular file of our own, which can be cut back.
@@ -51,32 +86,19 @@ impl std::fmt::Debug for Sink {
 }
 
 impl Sink {
-    /// Opens a file by name, `-` for standard output. Only a regular file is emptied.
-    pub(super) fn open(path: &Path, compression: Compression) -> Result<Self> {
-        if path.as_os_str() == "-" {
-            let name = "standard output";
-            let descriptor = io::stdout().as_fd().try_clone_to_owned();
-            let descriptor = descriptor
-                .map_err(|error| Error::usage(format!("opening {name}"), plain(&error)))?;
-            let file = Box::new(File::from(descriptor));
-            return Ok(Self::stream(name, file, compression));
+    /// Over what is open. Only a regular file is emptied, and not standard output.
+    pub(super) fn start(target: Target, compression: Compression) -> Result<Self> {
+        let Target { name, file, own } = target;
+        if own {
+            file.set_len(0)
+                .map_err(|error| Error::usage(format!("creating {name}"), plain(&error)))?;
+            return Ok(Self::over(name, Output::Regular(file), compression));
         }
-        let name = error::named(path);
-        let refuse = |error: io::Error| Error::usage(format!("creating {name}"), plain(&error));
-        // Not emptied by opening it: it may turn out to be a device.
-        let file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path)
-            .map_err(refuse)?;
-        let output = if file.metadata().map_err(refuse)?.is_file() {
-            file.set_len(0).map_err(refuse)?;
-            Output::Regular(file)
-        } else {
-            Output::Stream(Box::new(file))
-        };
-        Ok(Self::over(name, output, compression))
+        Ok(Self::over(
+            name,
+            Output::Stream(Box::new(file)),
+            compression,
+        ))
     }
 
     pub(super) fn stream(
