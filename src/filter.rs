@@ -232,16 +232,8 @@ impl Filter {
     /// expression too big to compile; the place is pointed at.
     pub fn compile(expression: &Expression, options: &Options<'_>) -> Result<Self, CompileError> {
         let text = &expression.text;
-<<<<<<< HEAD
-        let tree = match &expression.tree {
-            Some(tree) => Some(resolve::resolved(tree, text, options.resolve)?),
-            None => None,
-        };
-        let (mut program, mut exact) = compiled(text, tree.as_ref(), options, Order::HOST)?;
-=======
         let tree = expression.without_names(options.resolve)?;
-        let (mut program, mut exact) = compiled(text, tree.as_ref(), options)?;
->>>>>>> sandbox
+        let (mut program, mut exact) = compiled(text, tree.as_ref(), options, Order::HOST)?;
         let live = options.target != Target::File;
         if live && program.len() > LONGEST_KERNEL_PROGRAM {
             (program, exact) = (vec![accepting(options)], false);

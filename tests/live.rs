@@ -64,6 +64,7 @@ fn namespace() -> Option<&'static [&'static str]> {
 fn main() -> ExitCode {
     if let Some(played) = engine::scene() {
         return played;
+    }
     let words: Vec<String> = env::args().skip(1).collect();
     if let [first, rest @ ..] = words.as_slice()
         && first == sandbox::INSIDE
