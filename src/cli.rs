@@ -20,6 +20,7 @@ pub mod keys;
 mod line;
 mod ndjson;
 mod paint;
+mod ping;
 mod pipeline;
 mod progress;
 mod render;
@@ -54,6 +55,8 @@ impl Console<'_> {
 pub enum Outcome {
     /// Everything was done.
     Done,
+    /// Everything was done, and the answer is no.
+    No,
     /// A signal of this number interrupted it; what was finished is out.
     Interrupted(u8),
 }
@@ -65,6 +68,7 @@ pub enum Outcome {
 pub fn run(cli: &args::Cli, console: &mut Console<'_>) -> Result<Outcome> {
     match &cli.command {
         args::Command::Decode(decode) => decode::run(decode, cli.color, console),
+        args::Command::Ping(args) => ping::run(args, console),
         args::Command::Filter(filter) => filter::run(filter, console),
         args::Command::Interfaces { format } => {
             interfaces::run(*format, console.out).map(|()| Outcome::Done)

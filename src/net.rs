@@ -7,6 +7,7 @@
 mod ancillary;
 #[cfg(target_os = "linux")]
 mod batch;
+pub mod clock;
 mod databases;
 #[cfg(target_os = "linux")]
 pub mod drive;

@@ -8,6 +8,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::{interfaces, time};
 
+mod ping;
+
+pub use ping::{Discovery, Format as PingFormat, Ping, Sort, Timestamps};
+
 /// Takes IPv4 packets apart field by field.
 #[derive(Debug, Parser)]
 #[command(
@@ -42,6 +46,8 @@ pub enum Color {
 pub enum Command {
     /// Show the packets of a saved capture
     Decode(Box<Decode>),
+    /// Ping one host or a million
+    Ping(Box<Ping>),
     /// Show the program that a filter becomes
     Filter(FilterArgs),
     /// List the network interfaces

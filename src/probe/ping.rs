@@ -33,6 +33,7 @@ use schedule::Schedule;
 use tally::Tally;
 
 pub use config::{Config, Interface, Kind, Pace, Patience};
+pub use message::PORTS;
 pub use report::{
     Answer, Failure, Oddity, OptionBytes, Reply, Report, RoundTrips, Summary, Which, WrongByte,
 };
@@ -101,8 +102,8 @@ pub struct Ping {
     longest: Option<u64>,
     /// Targets with as many answers as asked for.
     satisfied: u32,
-    /// The most probes on their way at once.
-    pipe: usize,
+    /// The most probes on their way at once, as far as answers tell.
+    pipe: u64,
 }
 
 impl Ping {
@@ -158,8 +159,15 @@ impl Ping {
             (index, target),
             histogram.and_then(Option::as_ref),
             Duration::from_nanos(elapsed),
-            if one { self.pipe as u64 } else { 0 },
+            if one { self.pipe } else { 0 },
         ))
+    }
+
+    /// How many probes went to the target with this index, by the number of the last.
+    #[must_use]
+    pub fn transmitted(&self, index: u32) -> u64 {
+        let tally = self.tallies.get(index as usize);
+        tally.map_or(0, |tally| tally.transmitted)
     }
 
     /// What came and belongs to no probe.

@@ -304,6 +304,9 @@ impl Ping {
                 }
             }
         }
+        if !duplicate {
+            self.measure_pipe(which);
+        }
         let Some(flight) = flight else {
             outbox.report(Report::Reply(reply));
             return;
@@ -468,6 +471,9 @@ impl Ping {
             }
             return;
         }
+        if let Some(probe) = failure.probe {
+            self.measure_pipe(probe);
+        }
         if failure.fatal {
             self.end(flight.id(), State::Failed);
             self.schedule.acknowledge(flight.turn);
@@ -479,6 +485,15 @@ impl Ping {
         // As ping(8): with a deadline, the first error ends the run to a single target.
         if failure.fatal && self.config.deadline.is_some() && self.tallies.len() == 1 {
             self.stopped = true;
+        }
+    }
+
+    /// How many probes were sent when one of them was answered, from that one on: as ping(8)
+    /// reckons, to whom silence is no pipe.
+    fn measure_pipe(&mut self, answered: Which) {
+        if let Some(tally) = self.tallies.get(answered.index as usize) {
+            let ahead = tally.transmitted.saturating_sub(answered.number);
+            self.pipe = self.pipe.max(ahead.saturating_add(1));
         }
     }
 

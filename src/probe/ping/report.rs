@@ -270,7 +270,8 @@ pub struct Summary {
     pub rtt: Option<RoundTrips>,
     /// From the first probe of the run to the last answer or probe.
     pub elapsed: Duration,
-    /// The most probes to this target on their way at once (ping's `pipe`).
+    /// The most probes on their way at once when one was answered, that one included (ping's
+    /// `pipe`); 0 when none was, or with several targets.
     pub pipe: u64,
 }
 

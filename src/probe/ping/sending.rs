@@ -171,7 +171,6 @@ impl Ping {
         let each = self.config.patience == Patience::Each;
         let deadline = each.then(|| t.saturating_add(self.wait_for(ask.attempt)));
         self.flights.insert(flight, deadline);
-        self.pipe = self.pipe.max(self.flights.waiting());
         self.latest = self.latest.max(t);
         self.schedule.sent(t);
         let probe = Probe {
