@@ -82,7 +82,7 @@ pub(super) fn run(args: &Args, console: &mut Console<'_>) -> Result<Outcome> {
         }
         return mtu::run(args, plan, engine, &chosen, console);
     }
-    go(args, plan, engine, chosen, from, console)
+    go(args, plan, engine, chosen, from.as_ref(), console)
 }
 
 /// Checks the way to a single target before anything is sent. The address that probes leave from,
@@ -123,7 +123,7 @@ fn go(
     plan: Plan,
     mut engine: Engine,
     chosen: Chosen,
-    from: Option<(Ipv4Addr, String)>,
+    from: Option<&(Ipv4Addr, String)>,
     console: &mut Console<'_>,
 ) -> Result<Outcome> {
     let Plan {
@@ -173,9 +173,7 @@ fn go(
         PingFormat::Text if many => Box::new(many::Many::new(args)),
         PingFormat::Text => {
             let lines = text::Lines::new(args, &shared, target, terminal);
-            let from = from
-                .as_ref()
-                .map(|(source, device)| (*source, device.as_str()));
+            let from = from.map(|(source, device)| (*source, device.as_str()));
             lines.begin(&mut output.text, &shared, target, from);
             Box::new(lines)
         }

@@ -257,24 +257,21 @@ fn verdict(
         out.str("}\n");
         return;
     }
-    match found {
-        Some(found) => {
-            out.str("path MTU to ");
-            out.escaped(label.as_bytes());
-            out.display(&format_args!(" ({target}) is {found} bytes"));
-            match by {
-                Some(by) => out.display(&format_args!(", told by {by}")),
-                None if told.is_none() => out.str(", found by trying"),
-                None => {}
-            }
-            out.push(b'\n');
+    if let Some(found) = found {
+        out.str("path MTU to ");
+        out.escaped(label.as_bytes());
+        out.display(&format_args!(" ({target}) is {found} bytes"));
+        match by {
+            Some(by) => out.display(&format_args!(", told by {by}")),
+            None if told.is_none() => out.str(", found by trying"),
+            None => {}
         }
-        None => {
-            let why = why.unwrap_or("nothing is answered");
-            output.err.display(&format_args!(
-                "dotquad: finding the path MTU to {target}: {why}\n"
-            ));
-        }
+        out.push(b'\n');
+    } else {
+        let why = why.unwrap_or("nothing is answered");
+        output.err.display(&format_args!(
+            "dotquad: finding the path MTU to {target}: {why}\n"
+        ));
     }
 }
 

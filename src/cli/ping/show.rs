@@ -60,12 +60,11 @@ impl Shared {
     /// clock of a card may have another zero.
     pub(super) fn time(&self, stamp: Option<Stamp>, seen: Duration) -> Time {
         let kernel = stamp.filter(|stamp| stamp.source == Source::Kernel);
-        let total = match kernel {
-            Some(stamp) => i128::from(stamp.nanoseconds),
-            None => {
-                let seen = i128::try_from(seen.as_nanos()).unwrap_or(i128::MAX);
-                self.began.total_nanoseconds().saturating_add(seen)
-            }
+        let total = if let Some(stamp) = kernel {
+            i128::from(stamp.nanoseconds)
+        } else {
+            let seen = i128::try_from(seen.as_nanos()).unwrap_or(i128::MAX);
+            self.began.total_nanoseconds().saturating_add(seen)
         };
         let second = 1_000_000_000;
         Time {

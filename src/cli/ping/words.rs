@@ -34,9 +34,10 @@ const EXCEEDED: [&str; 2] = ["Time to live exceeded", "Frag reassembly time exce
 /// The error in words.
 pub(super) fn failure(out: &mut Text, failure: &Failure) {
     let code = usize::from(failure.code);
-    let mut say = |words: &[&str], otherwise: &str| match words.get(code) {
-        Some(words) => out.str(words),
-        None => {
+    let mut say = |words: &[&str], otherwise: &str| {
+        if let Some(words) = words.get(code) {
+            out.str(words)
+        } else {
             out.str(otherwise);
             out.str(", Bad Code: ");
             out.number(u64::from(failure.code));
