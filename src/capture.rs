@@ -1,5 +1,6 @@
 //! Saved packets, read from any [`Read`](std::io::Read) and written to any
-//! [`Write`](std::io::Write): pcap and pcapng, plain or compressed.
+//! [`Write`](std::io::Write): pcap and pcapng, plain or compressed, one file or a row
+//! of them.
 //!
 //! Knows what the file formats mean and nothing of what the packets in them mean, nor of
 //! interfaces, clocks or terminals. A live source hands out the same [`Batch`]es through the
@@ -12,6 +13,8 @@ mod lengths;
 mod pcap;
 mod pcapng;
 mod reader;
+mod record;
+pub mod rotation;
 mod writer;
 
 #[cfg(test)]
@@ -20,7 +23,8 @@ mod tests;
 pub use batch::{Batch, Interface, Resolution};
 pub use compression::Compression;
 pub use reader::{Input, Reader, open};
-pub use writer::{Format, Target, Writer, Written};
+pub use record::{Lease, Places};
+pub use writer::{Format, Statistics, Target, Writer, Written};
 
 use crate::error::Result;
 

@@ -18,16 +18,24 @@ mod hexdump;
 pub mod interfaces;
 pub mod keys;
 mod line;
+mod naming;
 mod ndjson;
 mod paint;
+#[cfg(target_os = "linux")]
 mod ping;
 mod pipeline;
+mod plan;
 mod progress;
+mod quantity;
+mod reading;
+mod recorder;
 mod render;
 mod selector;
 mod shot;
+mod sniff;
 mod stage;
 mod table;
+mod tally;
 mod text;
 pub mod time;
 
@@ -68,7 +76,14 @@ pub enum Outcome {
 pub fn run(cli: &args::Cli, console: &mut Console<'_>) -> Result<Outcome> {
     match &cli.command {
         args::Command::Decode(decode) => decode::run(decode, cli.color, console),
+        args::Command::Sniff(sniff) => sniff::run(sniff, cli.color, console),
+        #[cfg(target_os = "linux")]
         args::Command::Ping(args) => ping::run(args, console),
+        #[cfg(not(target_os = "linux"))]
+        args::Command::Ping(_) => Err(crate::error::Error::usage(
+            "pinging",
+            "it takes Linux's sockets",
+        )),
         args::Command::Filter(filter) => filter::run(filter, console),
         args::Command::Interfaces { format } => {
             interfaces::run(*format, console.out).map(|()| Outcome::Done)

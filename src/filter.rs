@@ -29,6 +29,7 @@ mod machine;
 mod names;
 mod optimise;
 mod parser;
+mod prologue;
 mod resolve;
 mod tree;
 mod value;
@@ -41,6 +42,7 @@ pub use deep::Fragments;
 pub use explain::Explanation;
 pub use fault::{CompileError, Span, SyntaxError};
 pub use machine::Machine;
+pub use prologue::{Scope, on_socket};
 
 use crate::wire::frame::{Frame, LinkType};
 use evaluate::Evaluator;
@@ -235,7 +237,7 @@ impl Filter {
         let tree = expression.without_names(options.resolve)?;
         let (mut program, mut exact) = compiled(text, tree.as_ref(), options, Order::HOST)?;
         let live = options.target != Target::File;
-        if live && program.len() > LONGEST_KERNEL_PROGRAM {
+        if live && program.len() + prologue::LONGEST > LONGEST_KERNEL_PROGRAM {
             (program, exact) = (vec![accepting(options)], false);
         }
         let saved = if live && tree.is_some() {

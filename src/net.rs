@@ -15,8 +15,12 @@ pub mod drive;
 pub mod engine;
 pub mod interface;
 #[cfg(target_os = "linux")]
+pub mod live;
+#[cfg(target_os = "linux")]
 mod netlink;
 pub mod resolver;
+#[cfg(target_os = "linux")]
+mod ring;
 pub mod sandbox;
 pub mod signals;
 #[cfg(target_os = "linux")]

@@ -15,6 +15,7 @@ pub mod outbox;
 pub mod ping;
 pub mod stamp;
 pub mod targets;
+pub mod trace;
 
 use std::time::Duration;
 

@@ -10,6 +10,7 @@ pub mod anomaly;
 pub mod checksum;
 pub mod field;
 pub mod frame;
+pub mod icmp_extensions;
 pub mod names;
 pub mod packet;
 
@@ -18,7 +19,6 @@ mod arp;
 mod cisco_hdlc;
 mod ethernet;
 mod gre;
-mod icmp_extensions;
 mod icmpv4;
 mod icmpv6;
 mod igmp;

@@ -16,14 +16,20 @@ use std::process::{Command, ExitCode, Stdio};
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
+#[path = "live/cable.rs"]
+mod cable;
 #[path = "live/engine.rs"]
 mod engine;
 #[path = "live/filter.rs"]
 mod filter;
 #[path = "live/names.rs"]
 mod names;
+#[path = "live/ring.rs"]
+mod ring;
 #[path = "live/sandbox.rs"]
 mod sandbox;
+#[path = "live/sniff.rs"]
+mod sniff;
 
 /// Set for the program inside the namespace.
 const INSIDE: &str = "DOTQUAD_LIVE_NAMESPACE";
@@ -62,14 +68,14 @@ fn namespace() -> Option<&'static [&'static str]> {
 }
 
 fn main() -> ExitCode {
-    if let Some(played) = engine::scene() {
-        return played;
-    }
     let words: Vec<String> = env::args().skip(1).collect();
     if let [first, rest @ ..] = words.as_slice()
         && first == sandbox::INSIDE
     {
         return sandbox::be_inside(rest);
+    }
+    if let Some(played) = engine::scene() {
+        return played;
     }
     let inside = env::var_os(INSIDE).is_some();
     if !inside
@@ -91,8 +97,10 @@ fn main() -> ExitCode {
     let listing = arguments.list;
     let mut trials = filter::trials(powers);
     trials.extend(names::trials(powers));
-    trials.extend(engine::trials(powers));
+    trials.extend(ring::trials(powers));
     trials.extend(sandbox::trials());
+    trials.extend(sniff::trials(powers));
+    trials.extend(engine::trials(powers));
     let conclusion = libtest_mimic::run(&arguments, trials);
     if !listing {
         let ran = conclusion.num_passed + conclusion.num_failed;

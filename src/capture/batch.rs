@@ -3,9 +3,11 @@
 //! Knows nothing of file formats: it holds what a walk over a chunk has found.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::sync::Arc;
 
-use crate::wire::frame::{Direction, Frame, LinkType, Offload, Time};
+use super::record::{Lease, Places, Record};
+use crate::wire::frame::{Frame, LinkType, Time};
 
 /// How many bytes one read asks for, and the size of a pooled chunk. It fits the second-level
 /// cache together with its record table, which is what makes walking as fast as copying.
@@ -112,91 +114,13 @@ impl Interface {
     }
 }
 
-/// What is kept of one frame besides its bytes: half a cache line.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Record {
-    time: Time,
-    offset: u32,
-    captured: u32,
-    wire_len: u32,
-    interface: u32,
-    link_type: LinkType,
-    flags: u8,
-}
-
-const NO_INTERFACE: u32 = u32::MAX;
-
-const TIMED: u8 = 1;
-const IN: u8 = 1 << 1;
-const OUT: u8 = 1 << 2;
-const CHECKSUM_NOT_READY: u8 = 1 << 3;
-const CHECKSUM_VALID: u8 = 1 << 4;
-const SEGMENTATION: u8 = 1 << 5;
-const COMMENTED: u8 = 1 << 6;
-
-impl Record {
-    /// A frame whose bytes are the `captured` ones from `offset` of its chunk.
-    #[inline]
-    pub(super) fn new(offset: usize, captured: u32, wire_len: u32, link_type: LinkType) -> Self {
-        Self {
-            time: Time {
-                seconds: 0,
-                nanoseconds: 0,
-            },
-            // A chunk holds at most a few reads or one record, far below 4 GiB.
-            offset: u32::try_from(offset).unwrap_or(u32::MAX),
-            captured,
-            wire_len,
-            interface: NO_INTERFACE,
-            link_type,
-            flags: 0,
-        }
-    }
-
-    #[inline]
-    pub(super) fn time(mut self, time: Time) -> Self {
-        self.time = time;
-        self.flags |= TIMED;
-        self
-    }
-
-    pub(super) fn interface(mut self, interface: u32) -> Self {
-        self.interface = interface;
-        self
-    }
-
-    pub(super) fn direction(mut self, direction: Option<Direction>) -> Self {
-        self.flags |= match direction {
-            Some(Direction::In) => IN,
-            Some(Direction::Out) => OUT,
-            None => 0,
-        };
-        self
-    }
-
-    pub(super) fn offload(mut self, offload: Offload) -> Self {
-        for (is_set, flag) in [
-            (offload.checksum_not_ready, CHECKSUM_NOT_READY),
-            (offload.checksum_valid, CHECKSUM_VALID),
-            (offload.segmentation, SEGMENTATION),
-        ] {
-            if is_set {
-                self.flags |= flag;
-            }
-        }
-        self
-    }
-
-    fn has(&self, flag: u8) -> bool {
-        self.flags & flag != 0
-    }
-}
-
 /// One chunk of bytes as it was read, and what a walk over it has found so far.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Chunk {
     /// Always initialised to its full length; how much of it is filled is its reader's matter.
     pub(super) bytes: Vec<u8>,
+    /// Where the bytes really are, for a source that lends its own.
+    lease: Option<Box<dyn Lease>>,
     /// Where `bytes` begins in the (decompressed) stream.
     pub(super) base: u64,
     /// The number of the first record.
@@ -216,7 +140,7 @@ impl Chunk {
     /// Adds a frame and its comments, usually none.
     pub(super) fn push(&mut self, mut record: Record, comments: Vec<String>) {
         if !comments.is_empty() {
-            record.flags |= COMMENTED;
+            record.mark_commented();
             self.comments.push((self.records.len(), comments));
         }
         self.records.push(record);
@@ -230,10 +154,29 @@ impl Chunk {
             .map_or(&[], |(_, comments)| comments)
     }
 
+    /// The bytes that the records point into.
+    #[inline]
+    fn store(&self) -> &[u8] {
+        match &self.lease {
+            None => &self.bytes,
+            Some(lease) => lease.bytes(),
+        }
+    }
+
     fn clear(&mut self) {
         self.records.clear();
         self.comments.clear();
         self.notices.clear();
+    }
+}
+
+impl fmt::Debug for Chunk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Chunk")
+            .field("first_number", &self.first_number)
+            .field("records", &self.records.len())
+            .field("notices", &self.notices)
+            .finish_non_exhaustive()
     }
 }
 
@@ -318,19 +261,47 @@ impl Batch {
         };
         for frame in frames {
             let captured = u32::try_from(frame.bytes.len()).unwrap_or(u32::MAX);
-            let mut record =
-                Record::new(chunk.bytes.len(), captured, frame.wire_len, frame.link_type)
-                    .direction(frame.direction)
-                    .offload(frame.offload);
-            record.interface = frame.interface.unwrap_or(NO_INTERFACE);
-            if let Some(time) = frame.time {
-                record = record.time(time);
-            }
+            let record = Record::described(chunk.bytes.len(), captured, &frame);
             chunk.bytes.extend_from_slice(frame.bytes);
             chunk.push(record, frame.comments.to_vec());
         }
         let to = chunk.records.len();
         Self::new(Arc::new(chunk), 0, to, interfaces)
+    }
+
+    /// A batch over bytes on loan, given back when its last clone is dropped. The frames are
+    /// numbered from `first_number` on.
+    #[must_use]
+    pub fn leased(
+        first_number: u64,
+        lease: Box<dyn Lease>,
+        places: Places,
+        interfaces: Arc<Vec<Interface>>,
+    ) -> Self {
+        let to = places.records.len();
+        let chunk = Chunk {
+            lease: Some(lease),
+            first_number,
+            records: places.records,
+            ..Chunk::default()
+        };
+        Self::new(Arc::new(chunk), 0, to, interfaces)
+    }
+
+    /// A batch without frames that says something to the person, or nothing at all: for sources
+    /// that have waited long enough.
+    #[must_use]
+    pub fn telling(
+        first_number: u64,
+        notices: Vec<String>,
+        interfaces: Arc<Vec<Interface>>,
+    ) -> Self {
+        let chunk = Chunk {
+            first_number,
+            notices,
+            ..Chunk::default()
+        };
+        Self::new(Arc::new(chunk), 0, 0, interfaces)
     }
 
     /// The 1-based number of the first frame.
@@ -356,17 +327,18 @@ impl Batch {
     pub fn frame(&self, index: usize) -> Option<Frame<'_>> {
         let index = self.from.checked_add(index).filter(|at| *at < self.to)?;
         let record = self.chunk.records.get(index)?;
-        Some(self.view(index, record))
+        Some(self.view(index, record, self.chunk.store()))
     }
 
     /// All frames, in order.
     pub fn frames(&self) -> impl Iterator<Item = Frame<'_>> {
         let records = self.chunk.records.get(self.from..self.to);
+        let store = self.chunk.store();
         records
             .unwrap_or_default()
             .iter()
             .zip(self.from..)
-            .map(|(record, index)| self.view(index, record))
+            .map(move |(record, index)| self.view(index, record, store))
     }
 
     /// The interfaces of the section that the frames belong to; [`Frame::interface`] counts
@@ -390,34 +362,13 @@ impl Batch {
     }
 
     #[inline]
-    fn view<'a>(&'a self, index: usize, record: &'a Record) -> Frame<'a> {
-        let from = record.offset as usize;
-        let to = from.saturating_add(record.captured as usize);
-        Frame {
-            number: self.chunk.first_number + index as u64,
-            time: record.has(TIMED).then_some(record.time),
-            link_type: record.link_type,
-            wire_len: record.wire_len,
-            bytes: self.chunk.bytes.get(from..to).unwrap_or_default(),
-            interface: (record.interface != NO_INTERFACE).then_some(record.interface),
-            direction: if record.has(IN) {
-                Some(Direction::In)
-            } else if record.has(OUT) {
-                Some(Direction::Out)
-            } else {
-                None
-            },
-            offload: Offload {
-                checksum_not_ready: record.has(CHECKSUM_NOT_READY),
-                checksum_valid: record.has(CHECKSUM_VALID),
-                segmentation: record.has(SEGMENTATION),
-            },
-            comments: if record.has(COMMENTED) {
-                self.chunk.comments(index)
-            } else {
-                &[]
-            },
-        }
+    fn view<'a>(&'a self, index: usize, record: &Record, store: &'a [u8]) -> Frame<'a> {
+        let comments = if record.is_commented() {
+            self.chunk.comments(index)
+        } else {
+            &[]
+        };
+        record.frame(self.chunk.first_number + index as u64, store, comments)
     }
 }
 
@@ -428,11 +379,6 @@ mod tests {
     fn time(resolution: Resolution, ticks: u64, offset: i64) -> (i64, u32) {
         let time = resolution.time(ticks, offset);
         (time.seconds, time.nanoseconds)
-    }
-
-    #[test]
-    fn a_record_is_small() {
-        assert!(size_of::<Record>() <= 40, "{}", size_of::<Record>());
     }
 
     #[test]

@@ -5,10 +5,11 @@
 //! (<https://www.ietf.org/archive/id/draft-ietf-opsawg-pcap-04.html>, pcap-savefile(5)).
 //! Knows nothing of where the bytes come from.
 
-use super::batch::{Chunk, Interface, Record, Resolution};
+use super::batch::{Chunk, Interface, Resolution};
 use super::byte_order::Order;
 use super::lengths::{Oddities, max_captured};
 use super::reader::{Damage, Walked};
+use super::record::Record;
 use crate::wire::frame::{LinkType, Time};
 
 /// Bytes of the file header.

@@ -14,10 +14,11 @@ use pcap_parser::pcapng::{
 };
 use pcap_parser::{BOM_MAGIC, EPB_MAGIC, IDB_MAGIC, SHB_MAGIC, SPB_MAGIC};
 
-use super::batch::{Batch, Chunk, Interface, Record, Resolution};
+use super::batch::{Batch, Chunk, Interface, Resolution};
 use super::byte_order::Order;
 use super::lengths::{MAX_TRANSFER, Oddities, max_captured};
 use super::reader::{Damage, Walked};
+use super::record::Record;
 use crate::wire::frame::{Direction, LinkType, Offload};
 
 /// The first four bytes of a pcapng file, the same in either byte order.

@@ -59,6 +59,25 @@ pub struct Written {
     pub bytes: u64,
 }
 
+/// What was counted on an interface: an interface statistics block of pcapng.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Statistics {
+    /// When counting began.
+    pub start: Option<Time>,
+    /// When counting ended.
+    pub end: Option<Time>,
+    /// Frames the interface itself dropped (`isb_ifdrop`).
+    pub interface_dropped: Option<u64>,
+    /// Frames that matched the filter in the kernel (`isb_filteraccept`).
+    pub matched: u64,
+    /// Frames that matched and found no room (`isb_osdrop`).
+    pub dropped: u64,
+    /// Frames handed to us (`isb_usrdeliv`).
+    pub delivered: u64,
+    /// What else there is to say of the numbers.
+    pub comment: Option<String>,
+}
+
 /// Where a capture is to be written: open, and still as it was.
 #[derive(Debug)]
 pub struct Target {
@@ -124,6 +143,17 @@ impl Writer {
     pub fn start(target: Target) -> Result<Self> {
         let sink = Sink::start(target.opened, target.compression)?;
         Ok(Self::over(sink, target.format))
+    }
+
+    /// Creates a regular file that is not there yet, as [`create`](Self::create) would a file of
+    /// the name `like`: for a file that is renamed to it when it is whole. What an earlier run
+    /// left behind under this name is removed; a link is never followed.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create).
+    pub fn create_beside(path: &Path, like: &Path) -> Result<Self> {
+        let (format, compression) = Format::from_name(like);
+        Ok(Self::over(Sink::create_new(path, compression)?, format))
     }
 
     /// Writes a capture to anything; `name` is what messages call it.
@@ -229,6 +259,58 @@ impl Writer {
         }
     }
 
+    /// What has reached the output so far.
+    #[must_use]
+    pub fn written(&self) -> Written {
+        self.sink.written()
+    }
+
+    /// How large the output is with everything so far, in bytes; what is still to be compressed
+    /// counts as it is.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.sink.size()
+    }
+
+    /// True when the output is compressed: [`flush`](Self::flush) then makes it smaller.
+    #[must_use]
+    pub fn is_compressed(&self) -> bool {
+        self.sink.is_compressed()
+    }
+
+    /// The most bytes that this frame would add to the [`size`](Self::size).
+    #[must_use]
+    pub fn cost(&self, frame: &Frame<'_>, interface: &Interface) -> u64 {
+        let cost = match &self.records {
+            Records::Pcap { header, .. } => {
+                let header = if header.is_none() { 24 } else { 0 };
+                header + 16 + frame.bytes.len()
+            }
+            Records::Pcapng(pcapng) => pcapng.cost(frame, interface),
+        };
+        cost as u64
+    }
+
+    /// States what was counted on an interface, in pcapng only: classic pcap has no place for it.
+    /// An interface without any frame so far is described first.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub fn statistics(
+        &mut self,
+        interface: &Interface,
+        index: u32,
+        statistics: &Statistics,
+    ) -> Result<()> {
+        let Records::Pcapng(pcapng) = &mut self.records else {
+            return Ok(());
+        };
+        self.sink.reserve(pcapng::MAX_DESCRIPTION)?;
+        pcapng.statistics(self.sink.buffer(), interface, index, statistics);
+        self.sink.end_preamble();
+        Ok(())
+    }
+
     /// Writes out everything so far; in a compressed capture this ends the member.
     ///
     /// # Errors
@@ -241,12 +323,13 @@ impl Writer {
     /// Writes out the rest and says how much it was.
     ///
     /// # Errors
-    /// The output's failure, as [`write`](Self::write).
+    /// The output's failure, as [`write`](Self::write), and that somebody has removed the file.
     pub fn finish(mut self) -> Result<Written> {
         if let Records::Pcap { header: None, .. } = self.records {
             self.declare(&Interface::new(LinkType::ETHERNET), 0)?;
         }
         self.flush()?;
+        self.sink.still_there()?;
         Ok(self.sink.written())
     }
 }

@@ -2,15 +2,19 @@
 //!
 //! Words only: what they mean together is for the command to say.
 
+mod ping;
+mod show;
+mod sniff;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::{interfaces, time};
+pub use ping::{Discovery, Format as PingFormat, HeaderTimes, Ping, Sort};
+pub use show::Show;
+pub use sniff::{Backend, Sniff, Timestamps, Way};
 
-mod ping;
-
-pub use ping::{Discovery, Format as PingFormat, Ping, Sort, Timestamps};
+use super::interfaces;
 
 /// Takes IPv4 packets apart field by field.
 #[derive(Debug, Parser)]
@@ -46,6 +50,8 @@ pub enum Color {
 pub enum Command {
     /// Show the packets of a saved capture
     Decode(Box<Decode>),
+    /// Show packets as they come, or write them to a capture
+    Sniff(Box<Sniff>),
     /// Ping one host or a million
     Ping(Box<Ping>),
     /// Show the program that a filter becomes
@@ -133,10 +139,6 @@ pub enum Format {
 /// name; - is standard input. The words after it are a pcap-filter expression.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a switch on the command line"
-)]
 pub struct Decode {
     /// The capture, then a filter in tcpdump's language: `icmp or port 53`
     #[arg(value_name = "FILE [FILTER]", num_args = 0..)]
@@ -144,58 +146,15 @@ pub struct Decode {
     /// One more capture; frames are numbered on, in the order given
     #[arg(short = 'r', long = "read", value_name = "FILE")]
     pub read: Vec<PathBuf>,
-    /// How to show frames
-    #[arg(long, value_enum, default_value_t, conflicts_with_all = ["verbose", "count", "write"])]
-    pub format: Format,
-    /// Every field of every layer: the same as --format detail
-    #[arg(short = 'v', conflicts_with_all = ["count", "write"])]
-    pub verbose: bool,
-    /// Columns of --format csv: frame,time,ipv4.source,tcp.flags.syn ...
-    #[arg(long, value_name = "COLUMNS")]
-    pub fields: Option<String>,
-    /// Only say how many frames there are
-    #[arg(long, conflicts_with = "write")]
-    pub count: bool,
-    /// Hexadecimal below each frame
-    #[arg(short = 'x')]
-    pub hex: bool,
-    /// Hexadecimal and ASCII below each frame
-    #[arg(short = 'X')]
-    pub hex_ascii: bool,
-    /// ASCII below each frame
-    #[arg(short = 'A')]
-    pub ascii: bool,
-    /// The link layer's header on the line too
-    #[arg(short = 'e')]
-    pub link: bool,
-    /// Stop after this many frames
-    #[arg(short = 'c', value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    pub limit: Option<u64>,
+    /// How frames are shown
+    #[command(flatten)]
+    pub show: Show,
     /// Leave out the first N frames
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub skip: u64,
     /// Write the frames to a capture instead: pcapng, or pcap by the name's ending; .gz, .zst and .lz4 compress
-    #[arg(short = 'w', value_name = "FILE")]
+    #[arg(short = 'w', value_name = "FILE", conflicts_with_all = ["format", "verbose", "count"])]
     pub write: Option<PathBuf>,
-    /// Worker threads (default: one a core); the output never depends on it
-    #[arg(short = 'j', value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
-    pub workers: Option<u16>,
-    /// How to show the time
-    #[arg(long, value_enum, default_value_t, value_name = "HOW")]
-    pub time: time::Format,
-    /// Look up the names of addresses
-    #[arg(long, conflicts_with = "numeric")]
-    pub names: bool,
-    /// Never look up names: the default, accepted for habit
-    #[arg(short = 'n', action = clap::ArgAction::Count)]
-    pub numeric: u8,
-    /// Let the filter look through VLAN tags, MPLS, PPPoE and tunnels, and let ports match later
-    /// fragments too
-    #[arg(long)]
-    pub deep: bool,
-    /// Do not look for anomalies
-    #[arg(long)]
-    pub no_anomalies: bool,
     /// The sandbox
     #[command(flatten)]
     pub confinement: Confinement,

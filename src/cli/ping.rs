@@ -24,7 +24,7 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 use std::time::Duration;
 
-use super::args::{Ping as Args, PingFormat, Timestamps};
+use super::args::{HeaderTimes, Ping as Args, PingFormat};
 use super::{Console, Outcome, confine};
 use crate::error::{Error, Result};
 use crate::net::clock;
@@ -54,7 +54,7 @@ pub(super) fn run(args: &Args, console: &mut Console<'_>) -> Result<Outcome> {
             .advice("leave it out, or ask another tool"));
     }
     let (hops, words) = match args.targets.split_last() {
-        Some((target, hops)) if args.timestamps == Some(Timestamps::Tsprespec) => {
+        Some((target, hops)) if args.timestamps == Some(HeaderTimes::Tsprespec) => {
             (hops, std::slice::from_ref(target))
         }
         _ => (&[][..], args.targets.as_slice()),

@@ -5,22 +5,28 @@
 //! of other frames. Whoever holds the [`Pieces`] collects in the order of the turns. Only reading
 //! is done one at a time, nothing is put back in order, and the channels' capacity bounds memory.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use super::captures::Captures;
 use super::render::{Piece, Renderer, Storage};
-use super::selector::Selector;
-use crate::capture::{self, Batch, FrameSource, Interface};
+use super::selector::{Order, Selector};
+use crate::capture::{Batch, FrameSource};
 use crate::error::{Error, Result};
 use crate::filter::Fragments;
 use crate::wire::frame::Time;
 
 /// How many pieces a worker may be ahead of whoever collects them.
 const AHEAD: usize = 2;
+
+/// Where batches come from, whatever it is.
+pub(super) trait Source: FrameSource + Send {
+    /// The name of the capture that the last batch came from, where there are several.
+    fn name(&self) -> Option<Arc<str>> {
+        None
+    }
+}
 
 /// What the reader deals out.
 pub(super) struct Dealt {
@@ -31,6 +37,8 @@ pub(super) struct Dealt {
     pub(super) origin: Option<Time>,
     /// The frames a filter selects, where that takes the frames before them.
     pub(super) selected: Option<Vec<u32>>,
+    /// The number of the first of the selected frames, where those are numbered that are selected.
+    pub(super) numbered: Option<u64>,
 }
 
 /// What a worker hands back: a piece, the last one of its batch being marked; or what went
@@ -48,10 +56,6 @@ pub(super) struct Pieces {
     turns: Receiver<usize>,
     /// The worker whose batch is being collected.
     turn: Option<usize>,
-    /// Bytes of the input consumed so far, over all captures.
-    pub(super) consumed: Arc<AtomicU64>,
-    /// The first capture's first interface, where that is known before any frame.
-    pub(super) interface: Option<Interface>,
 }
 
 /// What came of asking for the next piece.
@@ -64,35 +68,33 @@ pub(super) enum Next {
 }
 
 impl Pieces {
-    /// Starts reading `captures` and rendering with `workers` copies of `renderer`.
+    /// Starts reading `source` and rendering with `workers` copies of `renderer`.
     ///
     /// # Errors
-    /// When the first capture is none; what happens to later ones comes as [`Made::Failed`] in
-    /// its place.
-    pub(super) fn start(captures: Captures, workers: usize, renderer: &Renderer) -> Result<Self> {
+    /// When a thread cannot be started.
+    pub(super) fn start(
+        source: impl Source + 'static,
+        workers: usize,
+        renderer: &Renderer,
+    ) -> Result<Self> {
         let (dealt, turns) = channel();
         let mut pieces = Self {
             workers: Vec::new(),
             recycle: Vec::new(),
             turns,
             turn: None,
-            consumed: Arc::default(),
-            interface: None,
         };
-        let mut dealer = Dealer {
-            several: captures.len() > 1,
-            captures,
-            open: None,
+        let dealer = Dealer {
+            source: Box::new(source),
             turns: dealt,
             origin: None,
-            next_number: 1,
-            consumed: Arc::clone(&pieces.consumed),
-            selector: renderer.selector.clone().filter(|selector| selector.deep),
+            selector: renderer
+                .selector
+                .clone()
+                .filter(|selector| selector.order != Order::Any),
+            selected: 0,
             fragments: Fragments::new(),
         };
-        dealer.open_next().transpose()?;
-        let interfaces = dealer.open.as_ref().map(|open| open.reader.interfaces());
-        pieces.interface = interfaces.and_then(|interfaces| interfaces.first().cloned());
         let dealer = Arc::new(Mutex::new(dealer));
         for worker in 0..workers {
             let dealer = Arc::clone(&dealer);
@@ -153,45 +155,20 @@ fn spawn(work: impl FnOnce() + Send + 'static) -> Result<()> {
         })
 }
 
-/// Reads captures one after the other and deals their batches to whoever asks.
+/// Reads batches and deals them to whoever asks.
 struct Dealer {
-    /// Captures that are still to be read.
-    captures: Captures,
-    several: bool,
-    open: Option<Open>,
+    source: Box<dyn Source>,
     /// Where it is noted who was dealt what, in order.
     turns: Sender<usize>,
     origin: Option<Time>,
-    next_number: u64,
-    consumed: Arc<AtomicU64>,
-    /// A filter whose fragments must be seen in order.
+    /// A filter that must see frames in order.
     selector: Option<Selector>,
+    /// How many frames it has selected.
+    selected: u64,
     fragments: Fragments,
 }
 
-/// The capture being read.
-struct Open {
-    reader: capture::Reader,
-    /// Its name, where several are read.
-    name: Option<Arc<str>>,
-    /// Bytes consumed of the captures before it.
-    before: u64,
-}
-
 impl Dealer {
-    /// Begins the next capture; `None` when there is none.
-    fn open_next(&mut self) -> Option<Result<()>> {
-        let (file, reader) = self.captures.next()?;
-        Some(reader.map(|mut reader| {
-            reader.set_first_number(self.next_number);
-            self.open = Some(Open {
-                reader,
-                name: self.several.then(|| Arc::from(file.to_string_lossy())),
-                before: self.consumed.load(Ordering::Relaxed),
-            });
-        }))
-    }
-
     /// The next batch, for this worker; `None` when there is none, or nobody listens any more.
     fn deal(&mut self, worker: usize) -> Option<Result<Dealt>> {
         let dealt = self.next().transpose()?;
@@ -201,28 +178,26 @@ impl Dealer {
 
     fn next(&mut self) -> Result<Option<Dealt>> {
         loop {
-            let Some(open) = &mut self.open else {
-                match self.open_next() {
-                    Some(opened) => opened?,
-                    None => return Ok(None),
-                }
-                continue;
+            let Some(batch) = self.source.next_batch()? else {
+                return Ok(None);
             };
-            let batch = open.reader.next_batch();
-            let position = open.reader.position().load(Ordering::Relaxed);
-            self.consumed
-                .store(open.before + position, Ordering::Relaxed);
-            let Some(batch) = batch? else {
-                self.open = None;
+            // A live source has nothing to say at times.
+            if batch.is_empty() && batch.notices().is_empty() {
                 continue;
-            };
-            self.next_number = batch.first_number() + batch.len() as u64;
+            }
             if self.origin.is_none() {
                 self.origin = batch.frames().find_map(|frame| frame.time);
             }
+            let first = self.selected.saturating_add(1);
+            let renumbers = |selector: &Selector| selector.order == Order::Renumbered;
             return Ok(Some(Dealt {
-                file: open.name.clone(),
+                file: self.source.name(),
                 origin: self.origin,
+                numbered: self
+                    .selector
+                    .as_ref()
+                    .is_some_and(renumbers)
+                    .then_some(first),
                 selected: self.select(&batch)?,
                 batch,
             }));
@@ -240,6 +215,7 @@ impl Dealer {
                 selected.push(index);
             }
         }
+        self.selected = self.selected.saturating_add(selected.len() as u64);
         Ok(Some(selected))
     }
 }

@@ -1,4 +1,4 @@
-//! A bar on standard error for long work, on terminals only.
+//! A bar for long work and a line for live work, on standard error, on terminals only.
 //!
 //! The one place in cli/ that looks at a clock and writes by itself: indicatif draws from a
 //! thread of its own.
@@ -8,9 +8,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::capture::{Batch, FrameSource};
+use crate::error::Result;
+use crate::net::live::Live;
 
 /// Work shorter than this shows no bar.
 const QUIET: Duration = Duration::from_secs(1);
@@ -77,5 +81,98 @@ impl Drop for Progress {
             thread.thread().unpark();
             let _ = thread.join();
         }
+    }
+}
+
+/// A live source whose bytes are counted where a person can see the count.
+#[derive(Debug)]
+pub(super) struct Weighed {
+    live: Live,
+    /// Bytes of the frames so far, if anybody looks.
+    bytes: Option<Arc<AtomicU64>>,
+}
+
+impl Weighed {
+    pub(super) fn new(live: Live) -> Self {
+        let seen = std::io::stderr().is_terminal() && !std::io::stdout().is_terminal();
+        Self {
+            live,
+            bytes: seen.then(Arc::default),
+        }
+    }
+}
+
+impl FrameSource for Weighed {
+    fn next_batch(&mut self) -> Result<Option<Batch>> {
+        let batch = self.live.next_batch()?;
+        if let (Some(bytes), Some(batch)) = (&self.bytes, &batch) {
+            let sum = batch.frames().map(|frame| u64::from(frame.wire_len)).sum();
+            bytes.fetch_add(sum, Ordering::Relaxed);
+        }
+        Ok(batch)
+    }
+}
+
+/// A line that says how a live capture goes, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Status {
+    bar: ProgressBar,
+    _line: Progress,
+}
+
+impl Status {
+    /// Follows a live source, when a person would see it and it would not stand between packets:
+    /// standard error is a terminal and standard output is not.
+    pub(super) fn start(weighed: &Weighed) -> Option<Self> {
+        let bytes = Arc::clone(weighed.bytes.as_ref()?);
+        let meter = weighed.live.meter();
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let bar = ProgressBar::new_spinner();
+        if let Ok(style) = ProgressStyle::with_template("{msg}") {
+            bar.set_style(style);
+        }
+        let drawn = bar.clone();
+        let thread = std::thread::Builder::new().spawn(move || {
+            let bar = drawn;
+            let mut before = (Instant::now(), 0, 0);
+            loop {
+                std::thread::park_timeout(QUIET);
+                if stopped.load(Ordering::Acquire) {
+                    break;
+                }
+                let figures = meter.read();
+                let now = (
+                    Instant::now(),
+                    figures.delivered,
+                    bytes.load(Ordering::Relaxed),
+                );
+                let milliseconds = now.0.duration_since(before.0).as_millis().max(1);
+                let rate = |now: u64, before: u64| {
+                    u128::from(now.saturating_sub(before)) * 1000 / milliseconds
+                };
+                let (packets, volume) = (rate(now.1, before.1), rate(now.2, before.2));
+                let volume = u64::try_from(volume).unwrap_or(u64::MAX);
+                bar.set_message(format!(
+                    "{} packets, {packets}/s, {}/s; {} dropped; ring {} % full",
+                    figures.delivered,
+                    indicatif::DecimalBytes(volume),
+                    figures.dropped_ring,
+                    figures.ring_fill,
+                ));
+                before = now;
+            }
+            bar.finish_and_clear();
+        });
+        let line = Progress {
+            stop,
+            thread: thread.ok(),
+        };
+        Some(Self { bar, _line: line })
+    }
+
+    /// Takes the line away while something else is said.
+    pub(super) fn aside(&self, say: impl FnOnce()) {
+        self.bar.suspend(say);
     }
 }

@@ -71,8 +71,14 @@ pub(super) struct Piece {
     origin: Option<Time>,
     pub(super) text: Text,
     pub(super) shown: Vec<Shown>,
-    /// Frames that matched, for those who only count.
+    /// Frames that matched.
     pub(super) matched: u64,
+    /// Frames that did not.
+    pub(super) refused: u64,
+    /// All frames of the batch matched and none is rendered: `shown` is left empty.
+    pub(super) whole: bool,
+    /// The number of the first frame shown, where those are numbered that are.
+    numbered: Option<u64>,
     /// Some of `shown` are late.
     pub(super) late: bool,
     /// The batch ends here.
@@ -84,6 +90,15 @@ pub(super) struct Piece {
 pub(super) type Storage = (Text, Vec<Shown>);
 
 impl Piece {
+    /// The frame of this place among those shown.
+    pub(super) fn frame(&self, place: usize, shown: Shown) -> Option<Frame<'_>> {
+        let mut frame = self.batch.frame(shown.index as usize)?;
+        if let Some(first) = self.numbered {
+            frame.number = first.saturating_add(place as u64);
+        }
+        Some(frame)
+    }
+
     pub(super) fn into_storage(self) -> Storage {
         (self.text, self.shown)
     }
@@ -124,16 +139,24 @@ impl Renderer {
         if let Output::Line(line) = &mut self.output {
             line.start_at(dealt.origin);
         }
-        let mut piece = self.piece(dealt, storage);
-        if matches!(self.output, Output::Count) && self.selector.is_none() {
+        let mut piece = self.piece(dealt, dealt.numbered, storage);
+        if matches!(self.output, Output::Count | Output::Capture) && self.selector.is_none() {
             piece.matched = dealt.batch.len() as u64;
+            piece.whole = true;
             return send(Made::Piece(piece));
         }
         for (index, frame) in (0..).zip(dealt.batch.frames()) {
             match self.selects(&frame, index, dealt) {
                 Ok(true) => piece.matched += 1,
-                Ok(false) => continue,
+                Ok(false) => {
+                    piece.refused += 1;
+                    continue;
+                }
                 Err(error) => return send(Made::Failed(error)),
+            }
+            let mut frame = frame;
+            if let Some(first) = piece.numbered {
+                frame.number = first.saturating_add(piece.shown.len() as u64);
             }
             let mut shown = Shown {
                 index,
@@ -161,9 +184,12 @@ impl Renderer {
             piece.shown.push(shown);
             if piece.text.len() > PIECE {
                 piece.last = false;
+                let next = piece
+                    .numbered
+                    .map(|first| first.saturating_add(piece.shown.len() as u64));
                 if !send(Made::Piece(std::mem::replace(
                     &mut piece,
-                    self.piece(dealt, storage),
+                    self.piece(dealt, next, storage),
                 ))) {
                     return false;
                 }
@@ -183,7 +209,12 @@ impl Renderer {
         }
     }
 
-    fn piece(&self, dealt: &Dealt, storage: &mut dyn FnMut() -> Option<Storage>) -> Piece {
+    fn piece(
+        &self,
+        dealt: &Dealt,
+        numbered: Option<u64>,
+        storage: &mut dyn FnMut() -> Option<Storage>,
+    ) -> Piece {
         let (mut text, mut shown) = storage().unwrap_or_default();
         text.clear();
         shown.clear();
@@ -194,6 +225,9 @@ impl Renderer {
             text,
             shown,
             matched: 0,
+            refused: 0,
+            whole: false,
+            numbered,
             late: false,
             last: true,
             worker: self.worker,

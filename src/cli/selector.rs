@@ -7,14 +7,29 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::filter::{Expression, Filter, Fragments, NoNames, Options, Target};
+use crate::net::live::Wanted;
 use crate::net::resolver::OnDemand;
 use crate::wire::frame::{Frame, LinkType};
+
+/// What a filter has to know of the order of frames.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Order {
+    /// Nothing: each frame is judged by itself.
+    Any,
+    /// Fragments belong to what came before them.
+    Kept,
+    /// As `Kept`, and the frames that it selects are numbered, the others never having been there.
+    Renumbered,
+}
 
 /// A filter over frames of any link types; every worker has its own.
 #[derive(Debug, Clone)]
 pub(super) struct Selector {
     expression: Arc<Expression>,
-    pub(super) deep: bool,
+    deep: bool,
+    pub(super) order: Order,
+    /// Filters for frames that the kernel has judged before.
+    live: bool,
     compiled: Vec<(LinkType, Filter)>,
 }
 
@@ -28,12 +43,56 @@ impl Selector {
         if words.trim().is_empty() {
             return Ok(None);
         }
-        let expression = Expression::parse(words)?.resolved(&OnDemand::default())?;
         Ok(Some(Self {
-            expression: Arc::new(expression),
+            expression: looked_up(words)?,
             deep,
+            order: if deep { Order::Kept } else { Order::Any },
+            live: false,
             compiled: Vec::new(),
         }))
+    }
+
+    /// The words of a command line for frames that come live. Some of them may not match, where
+    /// the kernel's program is coarser than the words; so no words make a filter too.
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse).
+    pub(super) fn parse_live(words: &str, deep: bool) -> Result<Self> {
+        Ok(Self {
+            expression: looked_up(words)?,
+            deep,
+            order: Order::Renumbered,
+            live: true,
+            compiled: Vec::new(),
+        })
+    }
+
+    /// The filter of one socket, kept to judge what comes out of it.
+    ///
+    /// # Errors
+    /// As [`filter`](Self::filter).
+    pub(super) fn for_socket(&mut self, wanted: &Wanted<'_>) -> Result<Filter> {
+        let options = Options {
+            deep: self.deep,
+            target: wanted.target,
+            link_type: wanted.link_type,
+            snaplen: wanted.snaplen,
+            netmask: wanted.netmask,
+            resolve: &NoNames,
+        };
+        Ok(Filter::compile(&self.expression, &options)?)
+    }
+
+    /// Judges frames of this link type with this filter.
+    pub(super) fn keep(&mut self, link_type: LinkType, filter: Filter) {
+        if !self.compiled.iter().any(|(known, _)| *known == link_type) {
+            self.compiled.push((link_type, filter));
+        }
+    }
+
+    /// True when the kernel lets no frame pass that does not match.
+    pub(super) fn is_exact(&self) -> bool {
+        self.compiled.iter().all(|(_, filter)| filter.is_exact())
     }
 
     /// The filter for a link type.
@@ -44,7 +103,7 @@ impl Selector {
         if !self.compiled.iter().any(|(known, _)| *known == link_type) {
             let options = Options {
                 deep: self.deep,
-                target: Target::File,
+                target: self.target(link_type),
                 link_type,
                 snaplen: 0,
                 netmask: None,
@@ -57,6 +116,14 @@ impl Selector {
         found
             .map(|(_, filter)| filter)
             .ok_or_else(|| Error::usage("compiling the filter", "it was lost"))
+    }
+
+    fn target(&self, link_type: LinkType) -> Target {
+        match link_type {
+            _ if !self.live => Target::File,
+            LinkType::LINUX_SLL | LinkType::LINUX_SLL2 => Target::LiveCooked,
+            _ => Target::Live,
+        }
     }
 
     /// True when the frame matches by itself.
@@ -80,4 +147,10 @@ impl Selector {
     ) -> Result<bool> {
         Ok(fragments.matches(self.filter(frame.link_type)?, frame))
     }
+}
+
+/// An expression in which names have become addresses.
+fn looked_up(words: &str) -> Result<Arc<Expression>> {
+    let expression = Expression::parse(words)?.resolved(&OnDemand::default())?;
+    Ok(Arc::new(expression))
 }

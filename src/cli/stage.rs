@@ -5,13 +5,13 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::decode::Plan;
 use super::pipeline::{Made, Next, Pieces};
+use super::plan::Plan;
+use super::recorder::{Chosen, End, Parcel};
 use super::render::{Output, Piece, shown_digits};
 use super::table::Pages;
 use super::text::Text;
 use super::{Console, Outcome, time};
-use crate::capture::Interface;
 use crate::error::{Error, Kind, Result};
 use crate::filter::Filter;
 use crate::net::signals::Signals;
@@ -32,8 +32,6 @@ pub(super) struct Stage {
     scratch: Text,
     /// The link types met so far, in the order of their first frames.
     met: Vec<LinkType>,
-    /// What an output without frames says it is a capture of.
-    interface: Option<Interface>,
     file: Option<Arc<str>>,
     /// Frames shown, written or counted.
     done: u64,
@@ -48,7 +46,6 @@ impl Stage {
             pages: Pages::default(),
             scratch: Text::default(),
             met: Vec::new(),
-            interface: None,
             file: None,
             done: 0,
             previous: None,
@@ -62,25 +59,69 @@ impl Stage {
     pub(super) fn run(
         mut self,
         mut pieces: Pieces,
-        signals: &Signals,
+        signals: &mut Signals,
         console: &mut Console<'_>,
     ) -> Result<Outcome> {
-        self.interface = pieces.interface.take();
+        let taken = self.take(&mut pieces, signals, console);
+        self.leave(&mut pieces);
+        let shown = match &taken {
+            Ok(_) => self.finish_text(console),
+            Err(_) => Ok(()),
+        };
+        let written = self.finish_capture();
+        let lost = [
+            taken.as_ref().err(),
+            shown.as_ref().err(),
+            written.as_ref().err(),
+        ];
+        if let Some(tally) = &mut self.plan.tally {
+            tally.status = None;
+        }
+        if let Some(tally) = &self.plan.tally
+            && !lost
+                .into_iter()
+                .flatten()
+                .any(|it| it.kind() == Kind::ClosedPipe)
+        {
+            tally.tell(self.done, console);
+        }
+        let (failed, interrupted) = taken?;
+        shown.and(written)?;
+        match (failed, interrupted) {
+            (Some(error), _) => Err(error),
+            // A live capture ends no other way.
+            (None, Some(signal)) if self.plan.tally.is_none() => Ok(Outcome::Interrupted(signal)),
+            (None, _) => Ok(Outcome::Done),
+        }
+    }
+
+    /// Takes pieces until there are no more, enough, or a signal came; answers what was wrong
+    /// with the input, and the signal.
+    fn take(
+        &mut self,
+        pieces: &mut Pieces,
+        signals: &mut Signals,
+        console: &mut Console<'_>,
+    ) -> Result<(Option<Error>, Option<u8>)> {
         let header = std::mem::take(&mut self.plan.header);
         self.write(console, header.as_bytes())?;
         let mut failed = None;
-        let mut interrupted = None;
         while self.plan.limit != Some(0) {
             let next = match pieces.next(Duration::ZERO) {
                 Next::Waiting => {
                     self.flush(console)?;
+                    if let Some(recorder) = &mut self.plan.recorder {
+                        recorder.look()?;
+                    }
                     pieces.next(PATIENCE)
                 }
                 next => next,
             };
-            interrupted = signals.interrupted();
-            if interrupted.is_some() {
-                break;
+            match &mut self.plan.tally {
+                // What is in the ring comes out before the end.
+                Some(tally) => tally.look(signals, self.done, console),
+                None if signals.interrupted().is_some() => break,
+                None => {}
             }
             match next {
                 Next::Waiting => {}
@@ -97,16 +138,35 @@ impl Stage {
                 }
                 Next::Made(Made::Piece(piece)) => {
                     self.notices(&piece, console);
-                    self.piece(&piece, console)?;
+                    let before = self.done;
+                    let result = self.piece(&piece, console);
+                    if let Some(tally) = &mut self.plan.tally {
+                        tally.refuse(piece.refused);
+                        tally.unused(piece.matched - (self.done - before));
+                    }
+                    result?;
                     pieces.recycle(piece);
                 }
             }
         }
-        self.finish(console)?;
-        match (failed, interrupted) {
-            (Some(error), _) => Err(error),
-            (None, Some(signal)) => Ok(Outcome::Interrupted(signal)),
-            (None, None) => Ok(Outcome::Done),
+        Ok((failed, signals.interrupted()))
+    }
+
+    /// Lets a live source end: what is still on its way is counted, and the counters are final.
+    fn leave(&mut self, pieces: &mut Pieces) {
+        let Some(tally) = &mut self.plan.tally else {
+            return;
+        };
+        tally.enough();
+        loop {
+            match pieces.next(PATIENCE) {
+                Next::End => return,
+                Next::Made(Made::Piece(piece)) => {
+                    tally.refuse(piece.refused);
+                    tally.unused(piece.matched);
+                }
+                Next::Waiting | Next::Made(Made::Failed(_)) => {}
+            }
         }
     }
 
@@ -116,13 +176,16 @@ impl Stage {
             return;
         }
         for notice in piece.batch.notices() {
-            console.note(notice);
+            match &self.plan.tally {
+                Some(tally) => tally.aside(|| console.note(notice)),
+                None => console.note(notice),
+            }
         }
         if let Some(notice) = self.plan.names.as_ref().and_then(|names| names.notice()) {
             console.note(&notice);
         }
-        if self.interface.is_none() {
-            self.interface = piece.batch.interfaces().first().cloned();
+        if self.plan.interface.is_none() {
+            self.plan.interface = piece.batch.interfaces().first().cloned();
         }
         // All frames are of one link type where all interfaces are.
         let mut interfaces = piece.batch.interfaces().windows(2);
@@ -162,7 +225,7 @@ impl Stage {
             && self.plan.limit.is_none()
             && !piece.late
             && !self.plan.table
-            && self.plan.capture.is_none()
+            && self.plan.recorder.is_none()
             && !self.plan.delta;
         if plain {
             self.write(console, piece.text.as_bytes())?;
@@ -177,21 +240,57 @@ impl Stage {
             self.plan.limit = self.plan.limit.map(|left| left - counted);
             return Ok(());
         }
+        if piece.whole {
+            let skipped = self.plan.skip.min(piece.matched);
+            self.plan.skip -= skipped;
+            let taken = (piece.matched - skipped).min(self.plan.limit.unwrap_or(u64::MAX));
+            self.plan.limit = self.plan.limit.map(|left| left - taken);
+            self.done += taken;
+            // Both are below the length of a batch.
+            let from = usize::try_from(skipped).unwrap_or(usize::MAX);
+            let to = from.saturating_add(usize::try_from(taken).unwrap_or(usize::MAX));
+            return self.record(piece, Chosen::All(from..to));
+        }
         let mut out = std::mem::take(&mut self.scratch);
         out.clear();
-        let result = self.one_by_one(piece, &mut out);
+        let mut chosen = Vec::new();
+        self.one_by_one(piece, &mut chosen, &mut out);
+        let recorded = self.record(piece, Chosen::Some(chosen));
         let written = self.write(console, out.as_bytes());
         self.scratch = out;
-        result.and(written)
+        recorded.and(written)
+    }
+
+    /// Hands frames on to be written, if they are.
+    fn record(&mut self, piece: &Piece, frames: Chosen) -> Result<()> {
+        let Some(recorder) = &mut self.plan.recorder else {
+            return Ok(());
+        };
+        let none = match &frames {
+            Chosen::All(range) => range.is_empty(),
+            Chosen::Some(places) => places.is_empty(),
+        };
+        if none {
+            return Ok(());
+        }
+        let next_source = self.file != piece.file;
+        if next_source {
+            self.file.clone_from(&piece.file);
+        }
+        recorder.write(Parcel {
+            batch: piece.batch.clone(),
+            frames,
+            next_source,
+        })
     }
 
     /// Frame after frame, for what a whole piece cannot do.
-    fn one_by_one(&mut self, piece: &Piece, out: &mut Text) -> Result<()> {
+    fn one_by_one(&mut self, piece: &Piece, chosen: &mut Vec<u32>, out: &mut Text) {
         let mut start = 0;
-        for shown in &piece.shown {
+        for (place, shown) in piece.shown.iter().enumerate() {
             let (text_start, text_end) = (start, shown.end as usize);
             start = text_end;
-            let Some(frame) = piece.batch.frame(shown.index as usize) else {
+            let Some(frame) = piece.frame(place, *shown) else {
                 continue;
             };
             let mut late = Text::default();
@@ -218,31 +317,18 @@ impl Stage {
                 continue;
             }
             if self.plan.limit == Some(0) {
-                return Ok(());
+                return;
             }
             self.plan.limit = self.plan.limit.map(|left| left - 1);
-            self.frame(&frame, piece, text, gap, out)?;
+            if self.plan.recorder.is_some() {
+                chosen.push(shown.index);
+            }
+            self.frame(&frame, piece, text, gap, out);
             self.done += 1;
         }
-        Ok(())
     }
 
-    fn frame(
-        &mut self,
-        frame: &Frame<'_>,
-        piece: &Piece,
-        text: &[u8],
-        gap: usize,
-        out: &mut Text,
-    ) -> Result<()> {
-        if let Some(writer) = &mut self.plan.capture {
-            if self.file != piece.file {
-                self.file.clone_from(&piece.file);
-                writer.next_source();
-            }
-            let unknown = Interface::new(frame.link_type);
-            return writer.write(frame, piece.batch.interface(frame).unwrap_or(&unknown));
-        }
+    fn frame(&mut self, frame: &Frame<'_>, piece: &Piece, text: &[u8], gap: usize, out: &mut Text) {
         let mut filled = Text::default();
         let text = if self.plan.delta {
             let (before, after) = text.split_at_checked(gap).unwrap_or((text, &[]));
@@ -264,7 +350,6 @@ impl Stage {
         } else {
             out.raw(text);
         }
-        Ok(())
     }
 
     fn write(&self, console: &mut Console<'_>, bytes: &[u8]) -> Result<()> {
@@ -285,7 +370,7 @@ impl Stage {
         )
     }
 
-    fn finish(&mut self, console: &mut Console<'_>) -> Result<()> {
+    fn finish_text(&mut self, console: &mut Console<'_>) -> Result<()> {
         let mut end = Text::default();
         if let Some(page) = self.pages.finish() {
             end.str(&page);
@@ -295,12 +380,25 @@ impl Stage {
             end.push(b'\n');
         }
         self.write(console, end.as_bytes())?;
-        if let Some(mut writer) = self.plan.capture.take() {
-            if let Some(interface) = self.interface.take().filter(|_| self.done == 0) {
-                writer.declare(&interface, 0)?;
-            }
-            writer.finish()?;
-        }
         self.flush(console)
+    }
+
+    /// Ends the capture being written; of what was not written in the end, the tally hears.
+    fn finish_capture(&mut self) -> Result<()> {
+        let Some(recorder) = &mut self.plan.recorder else {
+            return Ok(());
+        };
+        let statistics = self.plan.tally.as_ref();
+        let statistics = statistics.and_then(|tally| tally.statistics(self.done));
+        let result = recorder.finish(End {
+            interface: self.plan.interface.take().filter(|_| self.done == 0),
+            statistics: statistics.into_iter().collect(),
+        });
+        let whole = recorder.whole();
+        if let Some(tally) = &self.plan.tally {
+            tally.unused(self.done.saturating_sub(whole));
+        }
+        self.done = whole;
+        result.map(drop)
     }
 }

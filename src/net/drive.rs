@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 
 use super::engine::{Engine, Progress};
 use crate::error::Result;
-use crate::probe::{Machine, Outbox, Wait};
+use crate::probe::{Event, Machine, Outbox, Wait};
 
 /// How often a watcher that cannot wake the loop is asked whether it has something.
 const GLANCE: Duration = Duration::from_millis(100);
-/// How long a full queue is left alone that does not tell when it has room again.
+/// How long a full queue is left alone that may not tell when it has room again.
 const CONGESTION: Duration = Duration::from_millis(1);
 /// How long probes wait for room; then they are refused, so that a machine learns of it.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -123,8 +123,8 @@ pub fn drive<M: Machine>(
 
         let mut progress = Progress::Done;
         let sending = !leaving.is_sent();
+        let before = gone;
         if sending {
-            let before = gone;
             let impatient = blocked.is_some_and(|since| now.saturating_sub(since) > PATIENCE);
             progress = engine.send(&leaving, &mut gone, impatient, clock, &mut |now, event| {
                 machine.handle(now, event, &mut outbox);
@@ -144,8 +144,9 @@ pub fn drive<M: Machine>(
                 let left = deadline.map(|time| time.saturating_sub(clock.now()));
                 (left.unwrap_or_default(), None)
             }
-            Progress::Full(index) => (GLANCE, Some(index)),
-            Progress::Congested => (CONGESTION, None),
+            Progress::Full { place, tells: true } => (GLANCE, Some(place)),
+            // A socket that has room and still does not get rid of anything would spin.
+            Progress::Full { place, .. } => (CONGESTION, (gone > before).then_some(place)),
         };
         if !limit.is_zero() {
             if hand_on(&mut outbox, watcher).is_break() || watcher.idle().is_break() {
@@ -155,10 +156,12 @@ pub fn drive<M: Machine>(
                 limit = limit.min(GLANCE);
             }
         }
-        engine.wait(limit, room, watcher.wake())?;
-        engine.receive(clock, &mut |now, event| {
-            machine.handle(now, event, &mut outbox);
-        });
+        let mut sink = |now, event: &Event<'_>| machine.handle(now, event, &mut outbox);
+        if engine.wait(limit, room, watcher.wake())? {
+            engine.receive(clock, &mut sink);
+        } else if !limit.is_zero() {
+            engine.look_for_drops(clock, &mut sink);
+        }
         if hand_on(&mut outbox, watcher).is_break() {
             return Ok(Ending::Stopped);
         }

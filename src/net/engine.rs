@@ -13,6 +13,7 @@
 mod open;
 mod receive;
 mod send;
+mod sieve;
 mod stamps;
 
 use std::collections::HashMap;
@@ -66,7 +67,8 @@ pub struct Options {
     pub udp: Option<RangeInclusive<u16>>,
     /// TCP probes, from these ports; raw only.
     pub tcp: Option<RangeInclusive<u16>>,
-    /// Some probes choose their identification field; raw only.
+    /// Some probes choose their identification field. A datagram engine cannot, and refuses them:
+    /// look at [`Engine::is_raw`] before.
     pub header_included: bool,
     /// Send from this address of ours.
     pub source: Option<Ipv4Addr>,
@@ -286,6 +288,8 @@ impl Engine {
     /// Waits until a socket has something, one may be written to if `blocked` says so, `wake`
     /// becomes readable, or the time is over; no time waits for none.
     ///
+    /// Says whether it was for anything but time.
+    ///
     /// # Errors
     /// When the kernel refuses to wait.
     pub(super) fn wait(
@@ -293,7 +297,7 @@ impl Engine {
         limit: Duration,
         blocked: Option<usize>,
         wake: Option<BorrowedFd<'_>>,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let mut polled: Vec<PollFd<'_>> = Vec::with_capacity(self.ports.len().saturating_add(1));
         for (index, port) in self.ports.iter().enumerate() {
             let mut flags = PollFlags::empty();
@@ -302,15 +306,16 @@ impl Engine {
             polled.push(PollFd::new(port.socket.as_fd(), flags));
         }
         polled.extend(wake.map(|wake| PollFd::new(wake, PollFlags::POLLIN)));
-        match ppoll(&mut polled, Some(TimeSpec::from_duration(limit)), None) {
-            Ok(_) | Err(Errno::EINTR) => {}
+        let found = match ppoll(&mut polled, Some(TimeSpec::from_duration(limit)), None) {
+            Ok(found) => found,
+            Err(Errno::EINTR) => 0,
             Err(error) => return Err(Error::usage("waiting for replies", error)),
-        }
+        };
         self.ready.clear();
-        let found = polled.iter().map(PollFd::revents);
+        let flags = polled.iter().map(PollFd::revents);
         self.ready
-            .extend(found.map(|flags| flags.unwrap_or(PollFlags::empty())));
-        Ok(())
+            .extend(flags.map(|flags| flags.unwrap_or(PollFlags::empty())));
+        Ok(found > 0)
     }
 }
 

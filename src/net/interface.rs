@@ -13,6 +13,9 @@ use std::ffi::OsString;
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+#[cfg(target_os = "linux")]
+pub(super) use linux::Links;
+
 use crate::error::{Error, Result};
 use crate::wire::frame::LinkType;
 
@@ -161,6 +164,14 @@ impl<A: fmt::Display> fmt::Display for Prefix<A> {
     }
 }
 
+/// Whether packets to this address stay on this host: the loopback net (RFC 1122 section 3.2.1.3)
+/// and the addresses of its interfaces.
+#[must_use]
+pub fn is_local(address: Ipv4Addr, interfaces: &[Interface]) -> bool {
+    let mut own = interfaces.iter().flat_map(|interface| &interface.ipv4);
+    address.is_loopback() || own.any(|prefix| prefix.address == address)
+}
+
 /// The interfaces of this network namespace, ordered by index.
 ///
 /// # Errors
@@ -177,12 +188,22 @@ pub fn interfaces() -> Result<Vec<Interface>> {
     Ok(interfaces)
 }
 
-/// Whether packets to this address stay on this host: the loopback net (RFC 1122 section 3.2.1.3)
-/// and the addresses of its interfaces.
-#[must_use]
-pub fn is_local(address: Ipv4Addr, interfaces: &[Interface]) -> bool {
-    let mut own = interfaces.iter().flat_map(|interface| &interface.ipv4);
-    address.is_loopback() || own.any(|prefix| prefix.address == address)
+/// The interface that packets without a better way leave by: that of the IPv4 default route with
+/// the lowest metric. None where there is no such route, or no way to ask for it.
+///
+/// # Errors
+///
+/// [`crate::error::Kind::Usage`] when the kernel refuses to tell.
+pub fn default_interface() -> Result<Option<Interface>> {
+    #[cfg(target_os = "linux")]
+    let index = linux::default_route();
+    #[cfg(not(target_os = "linux"))]
+    let index = Ok(None);
+    let index = index.map_err(|why: std::io::Error| {
+        Error::usage("looking for the default route", why).advice("name an interface with -i")
+    })?;
+    let Some(index) = index else { return Ok(None) };
+    Ok(interfaces()?.into_iter().find(|it| it.index == index))
 }
 
 #[cfg(test)]

@@ -19,8 +19,10 @@ pub(super) unsafe trait Plain: Copy {}
 unsafe impl Plain for c_int {}
 // SAFETY: as above.
 unsafe impl Plain for u32 {}
-// SAFETY: integers one behind the other, which need no padding.
-unsafe impl<const N: usize> Plain for [u32; N] {}
+// SAFETY: as above.
+unsafe impl Plain for u8 {}
+// SAFETY: an array is its elements, one after the other.
+unsafe impl<T: Plain, const N: usize> Plain for [T; N] {}
 
 /// Sets an option (setsockopt(2)).
 ///

@@ -14,6 +14,7 @@ mod answer;
 mod flight;
 mod message;
 mod networks;
+mod path_mtu;
 mod receiving;
 mod schedule;
 mod sending;
@@ -34,6 +35,7 @@ use tally::Tally;
 
 pub use config::{Config, Interface, Kind, Pace, Patience};
 pub use message::PORTS;
+pub use path_mtu::{MtuConfig, MtuReport, PathMtu, Verdict};
 pub use report::{
     Answer, Failure, Oddity, OptionBytes, Reply, Report, RoundTrips, Summary, Which, WrongByte,
 };
@@ -102,7 +104,7 @@ pub struct Ping {
     longest: Option<u64>,
     /// Targets with as many answers as asked for.
     satisfied: u32,
-    /// The most probes on their way at once, as far as answers tell.
+    /// With one target: the most probes that were out when one was answered, itself included.
     pipe: u64,
 }
 

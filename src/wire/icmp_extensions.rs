@@ -4,11 +4,14 @@
 //! Knows the structure and how to find it; the message around it is ICMP's business.
 
 mod interface;
+mod reading;
 
 use super::anomaly::Anomaly;
 use super::checksum::{Sum, Unjudged, Verdict};
 use super::field::{Brief, Field, Lens, Name, Value, Visitor, bits, bytes};
 use super::packet::{Region, View, Walk};
+
+pub use reading::{Extensions, Interface, Label, Role, read};
 
 /// What stands before the quote.
 const ICMP_HEADER: usize = 8;

@@ -5,37 +5,38 @@
 
 #![allow(clippy::indexing_slicing, reason = "what is not there has failed")]
 
-use std::collections::HashMap;
 use std::env;
 use std::fs;
 use std::net::{Ipv4Addr, UdpSocket};
-use std::ops::ControlFlow;
 use std::os::fd::AsRawFd;
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
-use dotquad::net::drive::{Clock, Ending, Watcher, drive};
 use dotquad::net::engine::{Engine, Mode, Options};
 use dotquad::net::interface::{interfaces, is_local};
-use dotquad::probe::{
-    Event, Fragmentation, Machine, Outbox, Probe, ProbeId, Quoted, Rtt, Source, Stamp, Wait,
-};
-use dotquad::wire::checksum::{Pseudo, checksum};
+use dotquad::probe::{Fragmentation, Rtt, Source};
+use dotquad::wire::checksum::Pseudo;
 use libtest_mimic::{Failed, Trial};
 use nix::sys::socket::{
     AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, recv, sendto, socket,
 };
 
 use super::Powers;
+use sender::{Sender, echo_request, probe, run, udp};
+
+#[path = "engine/sender.rs"]
+mod sender;
+#[path = "engine/trouble.rs"]
+mod trouble;
 
 /// Set for the process that plays a scene.
 const SCENE: &str = "DOTQUAD_LIVE_ENGINE_SCENE";
 
-/// Longer than any scene takes: a machine gives up then.
-const LIMIT: Duration = Duration::from_secs(20);
-
 const IDENTIFIER: u16 = 0x5ab4;
 const LO: Ipv4Addr = Ipv4Addr::LOCALHOST;
+
+/// Set for the process of a user who may nothing.
+const NOBODY: &str = "DOTQUAD_LIVE_NOBODY";
 
 type Scene = fn() -> Result<(), Failed>;
 
@@ -55,17 +56,22 @@ const SCENES: &[(&str, &[Need], Scene)] = &[
     ("engine_closed_port_datagram", &[], closed_port_datagram),
     ("engine_udp_reply", &[], udp_reply),
     ("engine_tcp_reset", &[], tcp_reset),
-    ("engine_fragments", &[], fragments),
-    ("engine_local_drops", &[], local_drops),
+    ("engine_fragments", &[], trouble::fragments),
+    ("engine_local_drops", &[], trouble::local_drops),
     ("engine_foreign_is_not_heard", &[], foreign),
-    ("engine_refused", &[], refused),
+    ("engine_refused", &[], trouble::refused),
     ("engine_route", &[], route),
     ("engine_ttl_raw", &[Need::Ip], || time_to_live(Mode::Raw)),
     ("engine_ttl_datagram", &[Need::Ip], || {
         time_to_live(Mode::Datagram)
     }),
-    ("engine_interface_vanishes", &[Need::Ip], vanishing),
-    ("engine_without_permission", &[Need::Root], permission),
+    ("engine_full_socket", &[Need::Ip], trouble::full_socket),
+    ("engine_interface_vanishes", &[Need::Ip], trouble::vanishing),
+    (
+        "engine_without_permission",
+        &[Need::Root],
+        trouble::permission,
+    ),
 ];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,7 +127,7 @@ pub(super) fn scene() -> Option<ExitCode> {
         return Some(ExitCode::FAILURE);
     };
     // Nobody cannot, and need not.
-    let up = match env::var_os("DOTQUAD_LIVE_NOBODY") {
+    let up = match env::var_os(NOBODY) {
         Some(_) => Ok(()),
         None => set_link(1, 65_536),
     };
@@ -169,207 +175,6 @@ fn shell(script: &str) -> Result<(), Failed> {
 /// Lets this group use datagram ICMP sockets.
 fn allow_ping() -> Result<(), Failed> {
     Ok(fs::write("/proc/sys/net/ipv4/ping_group_range", "0 0")?)
-}
-
-/// What was told, with nothing borrowed.
-#[derive(Debug, Default)]
-struct Log {
-    handed: HashMap<ProbeId, Duration>,
-    sent: HashMap<ProbeId, Stamp>,
-    failed: Vec<(ProbeId, i32, Option<u32>)>,
-    replies: Vec<Reply>,
-    errors: Vec<Error>,
-    drops: u64,
-}
-
-#[derive(Debug)]
-struct Reply {
-    seen: Duration,
-    source: Ipv4Addr,
-    destination: Option<Ipv4Addr>,
-    message: Vec<u8>,
-    truncated: bool,
-    ttl: Option<u8>,
-    tos: Option<u8>,
-    options: Vec<u8>,
-    stamp: Option<Stamp>,
-    ours: bool,
-}
-
-/// Destination, port, probe and what was carried.
-type Remembered = (Ipv4Addr, u16, Option<ProbeId>, Vec<u8>);
-
-#[derive(Debug)]
-struct Error {
-    offender: Ipv4Addr,
-    kind: (u8, u8),
-    /// The quoted datagram, or what the kernel remembers.
-    quoted: Result<Vec<u8>, Remembered>,
-    whole: bool,
-    ttl: Option<u8>,
-    stamped: bool,
-}
-
-/// Sends probes, a few at a time, and writes down what it is told.
-struct Sender {
-    probes: Vec<(Probe, Vec<u8>, Vec<u8>)>,
-    next: usize,
-    window: usize,
-    /// Wait no longer for the stamps and replies of those that got none.
-    settle: Duration,
-    quiet_since: Duration,
-    log: Log,
-}
-
-impl Sender {
-    fn new(probes: Vec<(Probe, Vec<u8>)>) -> Self {
-        let with_options = |(probe, body)| (probe, Vec::new(), body);
-        Self {
-            probes: probes.into_iter().map(with_options).collect(),
-            next: 0,
-            window: 50,
-            settle: Duration::from_secs(3),
-            quiet_since: Duration::ZERO,
-            log: Log::default(),
-        }
-    }
-
-    fn answered(&self) -> usize {
-        let drops = usize::try_from(self.log.drops).unwrap_or(usize::MAX);
-        let told = self.log.replies.len() + self.log.errors.len() + self.log.failed.len();
-        told.saturating_add(drops)
-    }
-}
-
-impl Machine for Sender {
-    type Report = ();
-
-    fn poll(&mut self, now: Duration, outbox: &mut Outbox<()>) -> Wait {
-        let give_up = now > LIMIT || now > self.quiet_since + self.settle;
-        if give_up || self.answered() >= self.probes.len() {
-            return Wait::Done;
-        }
-        let end = self.answered().saturating_add(self.window);
-        for (probe, options, body) in self.probes.iter().take(end).skip(self.next) {
-            outbox.send(*probe, options, |bytes| bytes.extend(body));
-        }
-        self.next = self.next.max(end.min(self.probes.len()));
-        Wait::Until(self.quiet_since + self.settle + Duration::from_millis(1))
-    }
-
-    fn handle(&mut self, now: Duration, event: &Event<'_>, _outbox: &mut Outbox<()>) {
-        self.quiet_since = now;
-        match *event {
-            Event::HandedOver { id, began } => {
-                let began = Duration::from_nanos(began);
-                assert!(began <= now);
-                assert!(self.log.handed.insert(id, began).is_none());
-            }
-            Event::Sent { id, stamp } => {
-                self.log.sent.insert(id, stamp);
-            }
-            Event::SendFailed { id, error, mtu } => self.log.failed.push((id, error, mtu)),
-            Event::LocalDrops(more) => self.log.drops += more,
-            Event::Reply {
-                source,
-                destination,
-                message,
-                truncated,
-                ttl,
-                tos,
-                options,
-                stamp,
-                ours,
-                ..
-            } => self.log.replies.push(Reply {
-                seen: now,
-                source,
-                destination,
-                message: message.to_vec(),
-                truncated,
-                ttl,
-                tos,
-                options: options.to_vec(),
-                stamp,
-                ours,
-            }),
-            Event::IcmpError {
-                offender,
-                icmp_type,
-                code,
-                message,
-                quoted,
-                ttl,
-                stamp,
-                ..
-            } => self.log.errors.push(Error {
-                offender,
-                kind: (icmp_type, code),
-                quoted: match quoted {
-                    Quoted::Datagram(bytes) => Ok(bytes.to_vec()),
-                    Quoted::Sent {
-                        destination,
-                        port,
-                        id,
-                        payload,
-                    } => Err((destination, port, id, payload.to_vec())),
-                },
-                whole: message.is_some(),
-                ttl,
-                stamped: stamp.is_some(),
-            }),
-        }
-    }
-}
-
-struct Nobody;
-
-impl Watcher<Sender> for Nobody {
-    fn report(&mut self, (): ()) -> ControlFlow<()> {
-        ControlFlow::Continue(())
-    }
-}
-
-fn run(mut sender: Sender, engine: &mut Engine) -> Result<Log, Failed> {
-    let ending = drive(&mut sender, engine, &Clock::start(), &mut Nobody)?;
-    ensure(ending == Ending::Done, "nobody ended the run")?;
-    Ok(sender.log)
-}
-
-fn probe(id: ProbeId, destination: Ipv4Addr, protocol: u8) -> Probe {
-    Probe {
-        id,
-        destination,
-        source: None,
-        ttl: None,
-        tos: 0,
-        fragmentation: Fragmentation::Want,
-        identification: None,
-        protocol,
-    }
-}
-
-/// An echo request (RFC 792).
-fn echo_request(sequence: u16, length: usize) -> Vec<u8> {
-    let mut message = vec![8, 0, 0, 0];
-    message.extend(IDENTIFIER.to_be_bytes());
-    message.extend(sequence.to_be_bytes());
-    message.extend((0..length).map(|place| u8::try_from(place % 251).unwrap()));
-    let sum = checksum(&message).to_be_bytes();
-    message[2..4].copy_from_slice(&sum);
-    message
-}
-
-/// A UDP datagram (RFC 768).
-fn udp(from: u16, to: u16, payload: &[u8]) -> Vec<u8> {
-    let length = u16::try_from(payload.len() + 8).unwrap();
-    let words = [from, to, length, 0].map(u16::to_be_bytes);
-    let mut message = words.as_flattened().to_vec();
-    message.extend(payload);
-    let pseudo = Pseudo::V4(LO.octets(), LO.octets()).sum(17, u32::from(length));
-    let sum = pseudo.with(&message).checksum().to_be_bytes();
-    message[6..8].copy_from_slice(&sum);
-    message
 }
 
 fn open(options: &Options) -> Result<Engine, Failed> {
@@ -613,74 +418,6 @@ fn tcp_reset() -> Result<(), Failed> {
     ensure(error.to_string().contains("raw"), &error.to_string())
 }
 
-/// The kernel cuts what is too long, unless nobody may.
-fn fragments() -> Result<(), Failed> {
-    set_link(1, 1500)?;
-    allow_ping()?;
-    for mode in [Mode::Raw, Mode::Datagram] {
-        let options = Options {
-            largest: 4096,
-            ..icmp(mode)
-        };
-        let mut engine = open(&options)?;
-        let want = probe(1, LO, 1);
-        let mut never = probe(2, LO, 1);
-        never.fragmentation = Fragmentation::Do;
-        let last = probe(3, LO, 1);
-        let log = run(
-            Sender::new(vec![
-                (want, echo_request(1, 3000)),
-                (never, echo_request(2, 3000)),
-                (last, echo_request(3, 3000)),
-            ]),
-            &mut engine,
-        )?;
-        assert_eq!(log.failed, [(2, libc::EMSGSIZE, Some(1500))]);
-        let lengths: Vec<_> = log.replies.iter().map(|it| it.message.len()).collect();
-        assert_eq!(lengths, [3008, 3008]);
-        assert_eq!(log.sent.len(), 2, "stamps of those that went");
-        // A slab that is too small is told.
-        let mut engine = open(&icmp(mode))?;
-        let log = run(
-            Sender::new(vec![(want, echo_request(1, 3000))]),
-            &mut engine,
-        )?;
-        assert!(log.replies.first().is_some_and(|it| it.truncated));
-    }
-    Ok(())
-}
-
-/// What does not fit the receive buffer is counted.
-fn local_drops() -> Result<(), Failed> {
-    allow_ping()?;
-    for mode in [Mode::Raw, Mode::Datagram] {
-        let options = Options {
-            receive_buffer: 1,
-            send_stamps: false,
-            ..icmp(mode)
-        };
-        let mut engine = open(&options)?;
-        let probes = (0..200).map(|id| {
-            let sequence = u16::try_from(id).unwrap();
-            (probe(id, LO, 1), echo_request(sequence, 1000))
-        });
-        let mut sender = Sender::new(probes.collect());
-        sender.window = usize::MAX;
-        sender.settle = Duration::from_millis(500);
-        let log = run(sender, &mut engine)?;
-        let came = u64::try_from(log.replies.len()).unwrap();
-        assert_eq!(log.handed.len(), 200);
-        assert!(log.drops > 0, "{mode:?}: {came} came");
-        // A full raw socket may count the requests, which pass it on the loopback, too.
-        match mode {
-            Mode::Datagram => assert_eq!(came + log.drops, 200),
-            _ => assert!(came + log.drops >= 200),
-        }
-        assert_eq!(log.sent.len(), 0);
-    }
-    Ok(())
-}
-
 /// Other people's echoes do not get past the filter in the kernel, nor count as drops.
 fn foreign() -> Result<(), Failed> {
     let mut ours = open(&icmp(Mode::Raw))?;
@@ -702,51 +439,6 @@ fn foreign() -> Result<(), Failed> {
     let log = run(probes(5), &mut ours)?;
     let heard: Vec<_> = log.replies.iter().map(|it| sequence(&it.message)).collect();
     assert!(heard.into_iter().eq((0..10).chain(0..5)));
-    Ok(())
-}
-
-/// No way there: each probe is refused with the kernel's own reason, and the others go.
-fn refused() -> Result<(), Failed> {
-    allow_ping()?;
-    for (mode, count_stamps) in [
-        (Mode::Raw, false),
-        (Mode::Raw, true),
-        (Mode::Datagram, false),
-    ] {
-        let options = Options {
-            count_stamps,
-            ..icmp(mode)
-        };
-        let mut engine = open(&options)?;
-        let nowhere = Ipv4Addr::new(192, 0, 2, 1);
-        let probes = (0..20).map(|id| {
-            let to = if id % 2 == 0 { LO } else { nowhere };
-            let sequence = u16::try_from(id).unwrap();
-            (probe(id, to, 1), echo_request(sequence, 56))
-        });
-        let mut probes: Vec<_> = probes.collect();
-        // A protocol the engine was not opened for.
-        probes.push((probe(20, LO, 17), udp(1, 2, b"")));
-        let log = run(Sender::new(probes), &mut engine)?;
-        let odd = (1..20).step_by(2).map(|id| (id, libc::ENETUNREACH, None));
-        let mut expected: Vec<_> = odd.collect();
-        expected.push((20, libc::EPROTONOSUPPORT, None));
-        assert_eq!(log.failed, expected);
-        assert_eq!((log.handed.len(), log.replies.len()), (10, 10));
-        for reply in &log.replies {
-            let id = sequence(&reply.message);
-            let rtt = Rtt::between(
-                log.handed[&id],
-                log.sent.get(&id).copied(),
-                reply.seen,
-                reply.stamp,
-            );
-            assert!(
-                count_stamps || rtt.source == Source::Kernel,
-                "{id}: {log:?}"
-            );
-        }
-    }
     Ok(())
 }
 
@@ -845,78 +537,4 @@ fn time_to_live(mode: Mode) -> Result<(), Failed> {
         assert_eq!((*port, *id), (4001, Some(2)));
     }
     Ok(())
-}
-
-/// The interface goes away under an engine that is bound to it.
-fn vanishing() -> Result<(), Failed> {
-    shell(
-        "ip link add veth3 type veth peer name veth4; ip addr add 10.7.0.1/24 dev veth3
-         ip link set veth4 up; ip link set veth3 up",
-    )?;
-    let options = Options {
-        interface: Some("veth3".into()),
-        ..icmp(Mode::Raw)
-    };
-    let mut engine = open(&options)?;
-    let send = |engine: &mut Engine| {
-        let probe = probe(1, Ipv4Addr::new(10, 7, 0, 9), 1);
-        let mut sender = Sender::new(vec![(probe, echo_request(1, 8))]);
-        sender.settle = Duration::from_millis(200);
-        run(sender, engine)
-    };
-    let log = send(&mut engine)?;
-    assert_eq!((log.handed.len(), log.failed.len()), (1, 0));
-    shell("ip link del veth3")?;
-    let log = send(&mut engine)?;
-    assert_eq!((log.handed.len(), log.failed.len()), (0, 1));
-    Ok(())
-}
-
-/// Without permission, the error says how to get it. The process that has none is another user's.
-fn permission() -> Result<(), Failed> {
-    if env::var_os("DOTQUAD_LIVE_NOBODY").is_some() {
-        let error = Engine::open(&icmp(Mode::Auto)).expect_err("nobody may not ping");
-        let text = error.to_string();
-        for word in [
-            "CAP_NET_RAW",
-            "sudo setcap cap_net_raw+ep",
-            "net.ipv4.ping_group_range",
-        ] {
-            ensure(text.contains(word), &format!("{word} is not in: {text}"))?;
-        }
-        // UDP takes no permission.
-        let udp = Options {
-            udp: Some(4000..=4000),
-            ..Options::default()
-        };
-        let mut engine = open(&udp)?;
-        let body = self::udp(4000, 4001, b"");
-        let log = run(Sender::new(vec![(probe(1, LO, 17), body)]), &mut engine)?;
-        assert_eq!(log.errors.len(), 1);
-        return Ok(());
-    }
-    // The program may lie where only root can look.
-    let folder = tempfile::tempdir()?;
-    let copy = folder.path().join("live");
-    fs::copy(env::current_exe()?, &copy)?;
-    shell(&format!(
-        "chmod 755 {} {}",
-        folder.path().display(),
-        copy.display()
-    ))?;
-    let mut nobody = Command::new("setpriv");
-    nobody
-        .args([
-            "--reuid",
-            "65534",
-            "--regid",
-            "65534",
-            "--clear-groups",
-            "--",
-        ])
-        .arg(&copy)
-        .env("DOTQUAD_LIVE_NOBODY", "1");
-    let output = nobody.output()?;
-    let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    ensure(output.status.success(), &text)
 }

@@ -541,11 +541,14 @@ fn cannot_write() -> Result<(), Failed> {
     said.expect(&[("walls", "true true"), ("write within", DONE)])
 }
 
-/// A copy of the program that any user can start.
+/// A copy of the program that any user can start. Another process makes it: a descriptor for
+/// writing that a test's child inherits would keep it from being started (ETXTBSY).
 fn copy(folder: &Path) -> io::Result<PathBuf> {
     fs::set_permissions(folder, fs::Permissions::from_mode(0o755))?;
     let copy = folder.join("dotquad");
-    fs::copy(env!("CARGO_BIN_EXE_dotquad"), &copy)?;
+    let mut cp = Command::new("cp");
+    cp.arg(env!("CARGO_BIN_EXE_dotquad")).arg(&copy);
+    assert!(cp.status()?.success(), "it can be copied");
     fs::set_permissions(&copy, fs::Permissions::from_mode(0o755))?;
     Ok(copy)
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::*;
-use crate::capture::{Compression, Format, Resolution, Writer, Written};
+use crate::capture::{Compression, Format, Resolution, Statistics, Writer, Written};
 
 const PACKED: [Compression; 3] = [Compression::Gzip, Compression::Zstd, Compression::Lz4];
 
@@ -122,6 +122,64 @@ fn pcapng_keeps_absurd_times_that_their_interface_can_tell() {
     assert!(error.to_string().contains("the time of frame 2"), "{error}");
     writer.finish().unwrap();
     assert_eq!(read(&disk.bytes()).frames[0].time, time);
+}
+
+#[test]
+fn statistics_are_what_another_reader_reads() {
+    use pcap_parser::{Block, parse_block_le};
+
+    let disk = Disk::new(usize::MAX);
+    let mut writer = Writer::new("x", disk.clone(), Format::Pcapng, Compression::None);
+    let interface = Interface::new(LinkType::ETHERNET);
+    writer.write(&frame(1, b"one"), &interface).unwrap();
+    let statistics = Statistics {
+        start: at(7, 1),
+        end: at(1_700_000_000, 5),
+        interface_dropped: Some(4),
+        matched: u64::MAX,
+        dropped: 2,
+        delivered: 1,
+        comment: Some("all".to_owned()),
+    };
+    writer.statistics(&interface, 0, &statistics).unwrap();
+    writer.finish().unwrap();
+
+    let bytes = disk.bytes();
+    let (mut rest, mut found) = (bytes.as_slice(), Vec::new());
+    while let Ok((after, block)) = parse_block_le(rest) {
+        rest = after;
+        if let Block::InterfaceStatistics(block) = block {
+            let options = block.options.iter();
+            let options = options.map(|it| (it.code.0, it.value.to_vec())).collect();
+            found.push((block.if_id, block.ts_high, block.ts_low, options));
+        }
+    }
+    assert!(rest.is_empty());
+    let halves = |ticks: u64| ((ticks >> 32) as u32, ticks as u32);
+    let stamp = |ticks| {
+        let (high, low) = halves(ticks);
+        [high.to_le_bytes(), low.to_le_bytes()].concat()
+    };
+    let (start, end) = (7_000_000_001, 1_700_000_000_000_000_005);
+    let count = |count: u64| count.to_le_bytes().to_vec();
+    // draft-ietf-opsawg-pcapng section 4.6: padding belongs to no value, but the parser keeps it.
+    let options: Vec<(u16, Vec<u8>)> = vec![
+        (1, b"all\0".to_vec()),
+        (2, stamp(start)),
+        (3, stamp(end)),
+        (5, count(4)),
+        (6, count(u64::MAX)),
+        (7, count(2)),
+        (8, count(1)),
+        (0, Vec::new()),
+    ];
+    assert_eq!(found, [(0, halves(end).0, halves(end).1, options)]);
+    assert_eq!(read(&bytes).frames.len(), 1);
+    // Classic pcap has no place for it.
+    let disk = Disk::new(usize::MAX);
+    let mut writer = Writer::new("x", disk.clone(), Format::Pcap, Compression::None);
+    writer.statistics(&interface, 0, &statistics).unwrap();
+    assert_eq!(writer.finish().unwrap().bytes, 24);
 }
 
 #[test]

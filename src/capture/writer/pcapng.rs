@@ -5,12 +5,12 @@
 
 use std::collections::HashMap;
 
-use pcap_parser::{BOM_MAGIC, EPB_MAGIC, IDB_MAGIC, SHB_MAGIC, SPB_MAGIC};
+use pcap_parser::{BOM_MAGIC, EPB_MAGIC, IDB_MAGIC, ISB_MAGIC, SHB_MAGIC, SPB_MAGIC};
 
-use super::{Refused, captured, out_of_range};
+use super::{Refused, Statistics, captured, out_of_range};
 use crate::capture::batch::{Interface, Resolution};
 use crate::capture::pcapng::{OPT_COMMENT, OPT_EPB_FLAGS, flag};
-use crate::wire::frame::{Direction, Frame};
+use crate::wire::frame::{Direction, Frame, Time};
 
 /// The most bytes of an option's value: its length has 16 bits and is kept a multiple of four.
 const MAX_VALUE: usize = 0xfffc;
@@ -84,6 +84,69 @@ impl Pcapng {
         id
     }
 
+    /// The most bytes that [`frame`](Self::frame) would append.
+    pub(super) fn cost(&self, frame: &Frame<'_>, interface: &Interface) -> usize {
+        let origin = Origin {
+            source: self.source,
+            section: interface.section,
+            index: frame.interface.unwrap_or(0),
+        };
+        let known =
+            self.last.is_some_and(|(last, _)| last == origin) || self.written.contains_key(&origin);
+        let mut cost = 32 + frame.bytes.len().next_multiple_of(4);
+        if !known {
+            let mut description = Vec::new();
+            describe(&mut description, interface);
+            cost += description.len();
+        }
+        for comment in frame.comments {
+            cost += 4 + comment.len().min(MAX_VALUE).next_multiple_of(4);
+        }
+        let flagged = flags(frame) != 0;
+        cost + if flagged { 8 } else { 0 }
+            + if flagged || !frame.comments.is_empty() {
+                4
+            } else {
+                0
+            }
+    }
+
+    /// What was counted on an interface, described if it has to be.
+    pub(super) fn statistics(
+        &mut self,
+        out: &mut Vec<u8>,
+        interface: &Interface,
+        index: u32,
+        statistics: &Statistics,
+    ) {
+        let id = self.interface(out, interface, index);
+        let stamp = |time: Option<Time>| time.and_then(|time| since(time, interface));
+        let end_time = stamp(statistics.end);
+        let start = begin(out, ISB_MAGIC);
+        put(out, id);
+        put_ticks(out, end_time.unwrap_or(0));
+        if let Some(comment) = &statistics.comment {
+            option(out, OPT_COMMENT, comment.as_bytes());
+        }
+        for (code, ticks) in [(2, stamp(statistics.start)), (3, end_time)] {
+            if let Some(ticks) = ticks {
+                option(out, code, &halves(ticks));
+            }
+        }
+        for (code, count) in [
+            (5, statistics.interface_dropped),
+            (6, Some(statistics.matched)),
+            (7, Some(statistics.dropped)),
+            (8, Some(statistics.delivered)),
+        ] {
+            if let Some(count) = count {
+                option(out, code, &count.to_le_bytes());
+            }
+        }
+        option(out, 0, b"");
+        end(out, start);
+    }
+
     /// One frame, whose interface is described if it has to be.
     pub(super) fn frame(
         &mut self,
@@ -110,9 +173,7 @@ impl Pcapng {
         let ticks = ticks(frame, interface)?;
         let start = begin(out, EPB_MAGIC);
         put(out, id);
-        let [h0, h1, h2, h3, l0, l1, l2, l3] = ticks.to_be_bytes();
-        put(out, u32::from_be_bytes([h0, h1, h2, h3]));
-        put(out, u32::from_be_bytes([l0, l1, l2, l3]));
+        put_ticks(out, ticks);
         put(out, captured);
         put(out, frame.wire_len);
         padded(out, frame.bytes);
@@ -173,6 +234,12 @@ fn ticks(frame: &Frame<'_>, interface: &Interface) -> Result<u64, Refused> {
     let Some(time) = frame.time else {
         return Ok(0);
     };
+    since(time, interface)
+        .ok_or_else(|| out_of_range(frame.number, time, "64 bits of its interface's unit"))
+}
+
+/// A moment in the unit of an interface, where it can be told in it.
+fn since(time: Time, interface: &Interface) -> Option<u64> {
     let exponent = u32::from(exponent(interface));
     let part = u64::from(time.nanoseconds / 10_u32.pow(9 - exponent));
     time.seconds
@@ -180,7 +247,6 @@ fn ticks(frame: &Frame<'_>, interface: &Interface) -> Result<u64, Refused> {
         .and_then(|seconds| u64::try_from(seconds).ok())
         .and_then(|seconds| seconds.checked_mul(10_u64.pow(exponent)))
         .and_then(|ticks| ticks.checked_add(part))
-        .ok_or_else(|| out_of_range(frame.number, time, "64 bits of its interface's unit"))
 }
 
 fn describe(out: &mut Vec<u8>, interface: &Interface) {
@@ -204,6 +270,15 @@ fn describe(out: &mut Vec<u8>, interface: &Interface) {
 
 fn put(out: &mut Vec<u8>, value: u32) {
     out.extend_from_slice(&value.to_le_bytes());
+}
+
+/// A moment as two numbers, the more significant half first.
+fn put_ticks(out: &mut Vec<u8>, ticks: u64) {
+    out.extend_from_slice(&halves(ticks));
+}
+
+fn halves(ticks: u64) -> [u8; 8] {
+    ticks.rotate_left(32).to_le_bytes()
 }
 
 /// Bytes, and zeros up to the next multiple of four.

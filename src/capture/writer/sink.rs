@@ -2,9 +2,10 @@
 //!
 //! Knows nothing of formats: bytes are appended to its buffer, and the ends of frames marked.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use super::Written;
@@ -101,6 +102,26 @@ impl Sink {
         ))
     }
 
+    /// Creates a regular file of this name that was not there before; what an earlier run left
+    /// behind goes.
+    pub(super) fn create_new(path: &Path, compression: Compression) -> Result<Self> {
+        let name = error::named(path);
+        let create = || OpenOptions::new().write(true).create_new(true).open(path);
+        let file = match create() {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                let found = fs::symlink_metadata(path);
+                if found.is_ok_and(|found| found.is_file()) {
+                    fs::remove_file(path).and_then(|()| create())
+                } else {
+                    Err(error)
+                }
+            }
+            other => other,
+        };
+        let file = file.map_err(|error| Error::usage(format!("creating {name}"), plain(&error)))?;
+        Ok(Self::over(name, Output::Regular(file), compression))
+    }
+
     pub(super) fn stream(
         name: &str,
         write: Box<dyn Write + Send>,
@@ -130,6 +151,34 @@ impl Sink {
     /// What has reached the output so far.
     pub(super) fn written(&self) -> Written {
         self.written
+    }
+
+    /// What has reached the output and what waits in the buffer, in bytes.
+    pub(super) fn size(&self) -> u64 {
+        self.written.bytes.saturating_add(self.buffer.len() as u64)
+    }
+
+    pub(super) fn is_compressed(&self) -> bool {
+        self.compression != Compression::None
+    }
+
+    /// That the file has not been removed while it was written.
+    pub(super) fn still_there(&self) -> Result<()> {
+        let Output::Regular(file) = &self.output else {
+            return Ok(());
+        };
+        match file.metadata() {
+            Ok(found) if found.nlink() == 0 => {
+                let frames = self.written.frames;
+                let gone = io::Error::new(
+                    io::ErrorKind::NotFound,
+                    format!("the file was removed meanwhile, and {frames} frames with it"),
+                );
+                Err(Error::write(format!("writing {}", self.name), &gone))
+            }
+            // Where this cannot be known, nothing speaks against it.
+            _ => Ok(()),
+        }
     }
 
     /// Where records are appended.

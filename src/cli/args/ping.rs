@@ -79,7 +79,7 @@ pub struct Ping {
     pub record_route: bool,
     /// Time stamps in the IPv4 header; before TARGET come the hosts that tsprespec names
     #[arg(short = 'T', value_name = "WHAT", value_enum)]
-    pub timestamps: Option<Timestamps>,
+    pub timestamps: Option<HeaderTimes>,
     /// Allow broadcast and multicast targets
     #[arg(short = 'b')]
     pub broadcast: bool,
@@ -194,7 +194,7 @@ pub enum Discovery {
 
 /// What a time stamp option holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Timestamps {
+pub enum HeaderTimes {
     /// Times
     Tsonly,
     /// Addresses and times

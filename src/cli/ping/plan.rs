@@ -10,7 +10,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use super::targets::{self, Chosen};
-use crate::cli::args::{Discovery, Ping, PingFormat, Timestamps};
+use crate::cli::args::{Discovery, HeaderTimes, Ping, PingFormat};
 use crate::error::{Error, Result};
 use crate::net::engine::{Mode, Options};
 use crate::net::interface::{Interface as Card, is_local};
@@ -242,15 +242,15 @@ fn header_options(args: &Ping, hops: &[String]) -> Result<Vec<u8>> {
     }
     match args.timestamps {
         None => {}
-        Some(Timestamps::Tsonly) => {
+        Some(HeaderTimes::Tsonly) => {
             options.extend([68, 40, 5, 0]);
             options.resize(40, 0);
         }
-        Some(Timestamps::Tsandaddr) => {
+        Some(HeaderTimes::Tsandaddr) => {
             options.extend([68, 36, 5, 1]);
             options.resize(36, 0);
         }
-        Some(Timestamps::Tsprespec) => {
+        Some(HeaderTimes::Tsprespec) => {
             if hops.is_empty() || hops.len() > 4 {
                 return Err(Error::usage(
                     "reading -T tsprespec",

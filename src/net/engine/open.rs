@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 
 use libc::c_int;
 use nix::sys::prctl;
-use socket2::{Domain, Protocol, SockFilter, Socket, Type};
+use socket2::{Domain, Protocol, Socket, Type};
 
 use super::stamps::{Naming, Stamps};
-use super::{BATCH, Cards, Engine, Mode, Options, Port, Role, Unanswered};
+use super::{BATCH, Cards, Engine, Mode, Options, Port, Role, Unanswered, sieve};
 use crate::error::{Error, Result, named};
 use crate::net::ancillary;
 use crate::net::batch::{Inbox, Outgoing, Received};
@@ -36,12 +36,6 @@ pub(super) const TIMESTAMPING: c_int = 65;
 
 /// The most ports of a datagram engine, as each takes a descriptor.
 const MOST_PORTS: usize = 512;
-
-/// ICMP's errors (RFC 1122 section 3.2.2) and Redirect: types that quote a datagram.
-pub(super) const ERRORS: [u8; 5] = [3, 4, 5, 11, 12];
-/// Replies with an identifier where an echo has it: echo, timestamp, information, address mask
-/// (RFC 792, RFC 950) and extended echo (RFC 8335).
-const REPLIES: [u8; 5] = [0, 14, 16, 18, 43];
 
 /// Why sockets could not be had.
 enum Refusal {
@@ -78,10 +72,7 @@ pub(super) fn engine(options: &Options) -> Result<Engine> {
 
 /// What is asked for that datagram sockets cannot do.
 fn only_raw(options: &Options) -> Option<&'static str> {
-    if options.tcp.is_some() {
-        return Some("sending TCP probes");
-    }
-    (options.header_included).then_some("choosing fields of the IPv4 header")
+    options.tcp.is_some().then_some("sending TCP probes")
 }
 
 /// The sentence that helps.
@@ -299,7 +290,7 @@ fn raw(options: &Options) -> Result<Engine, Refusal> {
         let socket = socket(options, Type::RAW, Some(protocol))?;
         // It sends only. A copy of all that comes would cost time and the room of its stamps.
         let deaf = |socket: &Socket| {
-            socket.attach_filter(&[give(0)])?;
+            socket.attach_filter(&sieve::compiled(&sieve::nothing()))?;
             if protocol == ICMP {
                 sockopt::set(socket.as_fd(), SOL_RAW, ICMP_FILTER, &u32::MAX)?;
             }
@@ -310,9 +301,9 @@ fn raw(options: &Options) -> Result<Engine, Refusal> {
         let stamps = stamps(options, &socket, flags);
         ports.push(port(socket, role, stamps));
     }
-    let mut hearing = vec![(ICMP, icmp_filter(options.icmp))];
-    hearing.extend(udp.map(|ports| (UDP, port_filter(ports))));
-    hearing.extend(tcp.map(|ports| (TCP, port_filter(ports))));
+    let mut hearing = vec![(ICMP, sieve::icmp(options.icmp))];
+    hearing.extend(udp.map(|ports| (UDP, sieve::ports(ports))));
+    hearing.extend(tcp.map(|ports| (TCP, sieve::ports(ports))));
     for (protocol, filter) in hearing {
         // Replies may come by another way than probes go: no interface, no address.
         let open = Options {
@@ -322,9 +313,9 @@ fn raw(options: &Options) -> Result<Engine, Refusal> {
         };
         let socket = socket(&open, Type::RAW, Some(protocol))?;
         let attach = |socket: &Socket| {
-            socket.attach_filter(&filter)?;
+            socket.attach_filter(&sieve::compiled(&filter))?;
             if protocol == ICMP {
-                let passed = ERRORS.iter().chain(&REPLIES);
+                let passed = sieve::ERRORS.iter().chain(&sieve::REPLIES);
                 // Types from 32 on pass always: the mask has no bit for them.
                 let passed = passed.filter_map(|kind| 1_u32.checked_shl(u32::from(*kind)));
                 let dropped = !passed.fold(0, |mask, bit| mask | bit);
@@ -424,64 +415,4 @@ fn assemble(
         unanswered: Unanswered::default(),
         rebuilt: Vec::new(),
     })
-}
-
-/// Classic BPF: give so many bytes of the packet, 0 being none of it.
-fn give(bytes: u32) -> SockFilter {
-    SockFilter::new(0x06, 0, 0, bytes)
-}
-
-/// Classic BPF: if the accumulator is `value`, skip as many instructions, else go on.
-fn skip_if(value: u32, skip: usize) -> SockFilter {
-    SockFilter::new(0x15, u8::try_from(skip).unwrap_or(u8::MAX), 0, value)
-}
-
-/// Classic BPF: the length of the IPv4 header, with which a raw socket's packet begins, to X.
-fn header_length() -> SockFilter {
-    SockFilter::new(0xb1, 0, 0, 0)
-}
-
-/// Passes ICMP errors, and the replies with our identifier if there is one.
-fn icmp_filter(identifier: Option<u16>) -> Vec<SockFilter> {
-    let replies: &[u8] = match identifier {
-        Some(_) => &REPLIES,
-        None => &[],
-    };
-    // The type, then a comparison for each; those match to one of four endings.
-    let mut program = vec![header_length(), SockFilter::new(0x50, 0, 0, 0)];
-    let mut left = ERRORS.len().saturating_add(replies.len());
-    for kind in ERRORS {
-        left = left.saturating_sub(1);
-        // Over the rest and one `give(0)`.
-        program.push(skip_if(u32::from(kind), left.saturating_add(1)));
-    }
-    for kind in replies {
-        left = left.saturating_sub(1);
-        // And over `give(MAX)`.
-        program.push(skip_if(u32::from(*kind), left.saturating_add(2)));
-    }
-    program.extend([give(0), give(u32::MAX)]);
-    if let Some(identifier) = identifier {
-        program.extend([
-            SockFilter::new(0x48, 0, 0, 4),
-            skip_if(u32::from(identifier), 1),
-            give(0),
-            give(u32::MAX),
-        ]);
-    }
-    program
-}
-
-/// Passes what goes to one of these ports.
-fn port_filter(ports: &RangeInclusive<u16>) -> Vec<SockFilter> {
-    vec![
-        header_length(),
-        SockFilter::new(0x48, 0, 0, 2),
-        // Below the first; above the last.
-        SockFilter::new(0x35, 1, 0, u32::from(*ports.start())),
-        give(0),
-        SockFilter::new(0x25, 0, 1, u32::from(*ports.end())),
-        give(0),
-        give(u32::MAX),
-    ]
 }

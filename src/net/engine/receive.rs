@@ -7,7 +7,8 @@ use std::time::Duration;
 use libc::c_int;
 use nix::poll::PollFlags;
 
-use super::open::{ERRORS, TIMESTAMPING};
+use super::open::TIMESTAMPING;
+use super::sieve::ERRORS;
 use super::{Cards, Engine, Port, Role, Sink, Unanswered};
 use crate::net::ancillary::{self, Control, ExtendedError};
 use crate::net::batch::Received;
@@ -357,4 +358,74 @@ fn quote(icmp_type: u8, word: [u8; 4], quoted: &[u8]) -> &[u8] {
     let length = usize::from(words).saturating_mul(4);
     let told = matches!(icmp_type, 3 | 11 | 12) && length != 0;
     quoted.get(..length).filter(|_| told).unwrap_or(quoted)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+    use super::*;
+    use crate::net::ancillary::Name;
+    use proptest::prelude::*;
+
+    /// What a raw socket's message is told as.
+    fn told(bytes: &[u8]) -> Option<String> {
+        let (name, control) = (Name::none(), Control::new());
+        let message = Received {
+            bytes,
+            name: &name,
+            control: &control,
+            truncated: false,
+        };
+        let mut told = None;
+        whole(&message, None, |event| told = Some(format!("{event:?}")));
+        told
+    }
+
+    #[test]
+    fn the_second_word_is_read_as_the_type_has_it() {
+        let word = [9, 4, 0x05, 0x78];
+        assert_eq!(info(3, word), 1400);
+        assert_eq!(info(5, word), 0x0904_0578);
+        assert_eq!(info(12, word), 9);
+        assert_eq!(info(11, word), 0);
+    }
+
+    #[test]
+    fn a_quote_ends_where_extensions_begin() {
+        let quoted = [7; 20];
+        assert_eq!(quote(11, [0, 4, 0, 0], &quoted), &[7; 16]);
+        assert_eq!(quote(11, [0; 4], &quoted), &quoted);
+        // Not of that type, or more than there is.
+        assert_eq!(quote(4, [0, 4, 0, 0], &quoted), &quoted);
+        assert_eq!(quote(3, [0, 6, 0, 0], &quoted), &quoted);
+    }
+
+    #[test]
+    fn a_header_is_taken_apart() {
+        let mut bytes = vec![
+            0x46, 0x28, 0, 0, 0, 0, 0, 0, 61, 1, 0, 0, 192, 0, 2, 1, 198, 51, 100, 2, 1, 1, 1, 0,
+        ];
+        assert!(
+            told(&bytes)
+                .unwrap()
+                .contains("ttl: Some(61), tos: Some(40), options: [1, 1, 1, 0]")
+        );
+        bytes.extend([3, 4, 0, 0, 0, 0, 5, 0x78, 0xaa]);
+        let error = told(&bytes).unwrap();
+        assert!(
+            error.starts_with("IcmpError { offender: 192.0.2.1, icmp_type: 3, code: 4, info: 1400")
+        );
+        assert!(error.contains("quoted: Datagram([170])"));
+        // Options that are not all there.
+        assert_eq!(told(bytes.get(..23).unwrap()), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_datagram_is_told_or_left(bytes in prop::collection::vec(any::<u8>(), 0..80)) {
+            prop_assert_eq!(told(&bytes).is_some(), bytes.len() >= 20.max(
+                usize::from(bytes.first().unwrap_or(&0) & 0x0f) * 4));
+        }
+    }
 }

@@ -28,10 +28,14 @@ const ATTEMPTS: u32 = 64;
 pub(in crate::net) enum Progress {
     /// All probes are dealt with.
     Done,
-    /// The socket of this place has no room at present, and can tell when it has.
-    Full(usize),
-    /// The queue behind the socket is full, which nobody tells the end of.
-    Congested,
+    /// A socket, or the queue behind it, has no room at present.
+    Full {
+        /// The socket's place.
+        place: usize,
+        /// It tells when it has room again (EAGAIN). A raw socket that is full and any queue that
+        /// is say ENOBUFS both, and of those only the socket tells.
+        tells: bool,
+    },
 }
 
 /// Of a batch, what happened to the rest of it.
@@ -235,8 +239,10 @@ impl Engine {
             let number = number(&error);
             let waits = match number {
                 libc::EINTR => continue,
-                libc::EAGAIN => Some(Progress::Full(index)),
-                libc::ENOBUFS => Some(Progress::Congested),
+                libc::EAGAIN | libc::ENOBUFS => Some(Progress::Full {
+                    place: index,
+                    tells: number == libc::EAGAIN,
+                }),
                 _ => None,
             };
             if let Some(progress) = waits.filter(|_| !impatient) {

@@ -18,11 +18,32 @@ use crate::wire::frame::LinkType;
 const LINK_HEADER_LEN: usize = 16;
 /// Length of `struct ifaddrmsg`: family (1), prefix length (1), flags (1), scope (1), index (4).
 const ADDRESS_HEADER_LEN: usize = 8;
+/// Length of `struct rtmsg`: family (1), bits of destination and source (2), TOS (1), table (1),
+/// protocol (1), scope (1), type (1), flags (4).
+const ROUTE_HEADER_LEN: usize = 12;
+
+/// A way to ask for the links again and again, over a socket that is opened once.
+#[derive(Debug)]
+pub(in crate::net) struct Links(Netlink);
+
+impl Links {
+    pub(in crate::net) fn open() -> io::Result<Self> {
+        Netlink::open().map(Self)
+    }
+
+    /// The interfaces of this network namespace, without their addresses.
+    pub(in crate::net) fn list(&mut self) -> io::Result<Vec<Interface>> {
+        self.0.list(libc::RTM_GETLINK, LINK_HEADER_LEN, link)
+    }
+}
 
 pub(super) fn interfaces() -> io::Result<Vec<Interface>> {
-    let mut netlink = Netlink::open()?;
-    let mut interfaces = netlink.list(libc::RTM_GETLINK, LINK_HEADER_LEN, link)?;
-    for (index, prefix) in netlink.list(libc::RTM_GETADDR, ADDRESS_HEADER_LEN, address)? {
+    let mut links = Links::open()?;
+    let mut interfaces = links.list()?;
+    for (index, prefix) in links
+        .0
+        .list(libc::RTM_GETADDR, ADDRESS_HEADER_LEN, address)?
+    {
         // An interface that came into being between the two lists is not shown this time.
         let Some(owner) = interfaces.iter_mut().find(|it| it.index == index) else {
             continue;
@@ -34,6 +55,37 @@ pub(super) fn interfaces() -> io::Result<Vec<Interface>> {
         }
     }
     Ok(interfaces)
+}
+
+/// The interface of the IPv4 default route, by its index.
+pub(super) fn default_route() -> io::Result<Option<u32>> {
+    let routes = Netlink::open()?.list(libc::RTM_GETROUTE, ROUTE_HEADER_LEN, route)?;
+    // The kernel takes the lowest metric, and of equals the first.
+    let best = routes.into_iter().min_by_key(|(metric, _)| *metric);
+    Ok(best.map(|(_, index)| index))
+}
+
+/// Metric and interface of a default route in the main table, out of an `RTM_NEWROUTE` message.
+fn route(message: Message<'_>) -> Option<(u32, u32)> {
+    if message.kind != libc::RTM_NEWROUTE {
+        return None;
+    }
+    let (header, rest) = message.body.split_at_checked(ROUTE_HEADER_LEN)?;
+    let (&[family, destination_bits, _, _, table, _, _, kind], _) = header.split_first_chunk()?;
+    let wanted = i32::from(family) == libc::AF_INET
+        && destination_bits == 0
+        && table == libc::RT_TABLE_MAIN
+        && kind == libc::RTN_UNICAST;
+    if !wanted {
+        return None;
+    }
+    let find = |wanted| attributes(rest).find_map(|(kind, it)| (kind == wanted).then_some(it));
+    let metric = find(libc::RTA_PRIORITY).and_then(|value| u32_at(value, 0));
+    // Of several next hops the first: struct rtnexthop has the interface at 4.
+    let index = find(libc::RTA_OIF)
+        .and_then(|value| u32_at(value, 0))
+        .or_else(|| u32_at(find(libc::RTA_MULTIPATH)?, 4))?;
+    Some((metric.unwrap_or(0), index))
 }
 
 /// An interface without its addresses, out of an `RTM_NEWLINK` message (rtnetlink(7)).
@@ -179,6 +231,32 @@ mod tests {
         for length in 0..ADDRESS_HEADER_LEN + 8 {
             let short = message(libc::RTM_NEWADDR, &body[..length]);
             assert_eq!(address(short), None);
+        }
+    }
+
+    #[test]
+    fn a_default_route_is_told_from_others() {
+        let body = |bits, table, attributes: &[Vec<u8>]| {
+            let mut body = vec![2, bits, 0, 0, table, 3, 0, libc::RTN_UNICAST, 0, 0, 0, 0];
+            body.extend(attributes.concat());
+            body
+        };
+        let oif = attribute(libc::RTA_OIF, &7_u32.to_ne_bytes());
+        let metric = attribute(libc::RTA_PRIORITY, &100_u32.to_ne_bytes());
+        let main = body(0, libc::RT_TABLE_MAIN, &[metric.clone(), oif.clone()]);
+        assert_eq!(route(message(libc::RTM_NEWROUTE, &main)), Some((100, 7)));
+        let hop = [&[16_u8, 0, 0, 0][..], &9_u32.to_ne_bytes(), &[0; 8]].concat();
+        let several = body(0, 254, &[attribute(libc::RTA_MULTIPATH, &hop)]);
+        assert_eq!(route(message(libc::RTM_NEWROUTE, &several)), Some((0, 9)));
+        for other in [
+            body(24, 254, std::slice::from_ref(&oif)),
+            body(0, 255, std::slice::from_ref(&oif)),
+            body(0, 254, &[metric]),
+        ] {
+            assert_eq!(route(message(libc::RTM_NEWROUTE, &other)), None);
+        }
+        for length in 0..main.len() {
+            let _ = route(message(libc::RTM_NEWROUTE, &main[..length]));
         }
     }
 

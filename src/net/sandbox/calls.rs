@@ -195,8 +195,8 @@ mod tests {
             for inputs in [&[], inputs] {
                 for output_folder in [None, Some(folder)] {
                     all.push(Sandbox {
-                        inputs,
                         output_folder,
+                        inputs,
                         ..Sandbox::new(command)
                     });
                 }

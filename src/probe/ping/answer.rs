@@ -193,17 +193,8 @@ pub(super) fn quote<'a>(config: &Config, datagram: &'a [u8]) -> Option<Quote<'a>
     let lens = Lens(inner);
     let (ours, sequence) = match protocol {
         ICMP => {
-            let kind = match config.kind {
-                Kind::Timestamp { .. } => 13,
-                Kind::Extended { .. } => 42,
-                _ => 8,
-            };
-            let ours = lens.u8(0)? == kind && lens.u16(4)? == config.identifier;
-            let sequence = match config.kind {
-                Kind::Extended { .. } => u64::from(lens.u8(6)?),
-                _ => u64::from(lens.u16(6)?),
-            };
-            (ours, sequence)
+            let sequence = asked(config, inner)?;
+            (lens.u16(4)? == config.identifier, sequence)
         }
         TCP | UDP => {
             let (from, to) = (lens.u16(0)?, lens.u16(2)?);
@@ -233,6 +224,27 @@ impl Quote<'_> {
             _ => true,
         }
     }
+}
+
+/// The sequence number of an ICMP message that is a question of ours, whatever its identifier.
+fn asked(config: &Config, message: &[u8]) -> Option<u64> {
+    let lens = Lens(message);
+    let (kind, sequence) = match config.kind {
+        Kind::Timestamp { .. } => (13, u64::from(lens.u16(6)?)),
+        Kind::Extended { .. } => (42, u64::from(lens.u8(6)?)),
+        _ => (8, u64::from(lens.u16(6)?)),
+    };
+    (lens.u8(0)? == kind).then_some(sequence)
+}
+
+/// Of what the kernel remembers of a probe ([`Quoted::Sent`](crate::probe::Quoted::Sent)): the
+/// sequence number if it says one, and the payload.
+pub(super) fn remembered<'a>(config: &Config, bytes: &'a [u8]) -> (Option<u64>, &'a [u8]) {
+    if message::protocol(&config.kind) != ICMP {
+        return (None, bytes);
+    }
+    let payload = bytes.get(8..).unwrap_or_default();
+    (asked(config, bytes), payload)
 }
 
 /// False when `payload` begins with something else than the proof of probe `which`.

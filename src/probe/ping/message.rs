@@ -287,7 +287,7 @@ mod tests {
         let mut bad = echo.clone();
         bad[8 + 30] ^= 0x40;
         let wrong = wrong_byte(&config, which(0x1_0003), &bad[8..]).unwrap();
-        assert_eq!((wrong.index, wrong.should, wrong.was), (30, 30, 30 ^ 0x40));
+        assert_eq!((wrong.index, wrong.should, wrong.was), (30, 0x1e, 0x5e));
     }
 
     #[test]

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-use super::answer::{self, Heard};
-use super::flight::State;
+use super::answer::{self, Evidence, Heard};
+use super::flight::{Flight, State};
 use super::message::{self, DAY};
 use super::report::{Answer, Failure, Oddity, OptionBytes, Reply, Report, Which};
 use super::{Held, Kind, Ping, STAMP_WAIT, nanoseconds};
@@ -160,7 +160,7 @@ impl Ping {
     }
 
     /// The probe that an answer claims to be to, by its own payload.
-    fn claimed(&self, heard: &Heard<'_>) -> Option<Which> {
+    fn claimed(&self, heard: &Heard<'_>) -> Option<(Which, Evidence)> {
         let which = match heard.claim() {
             Some((target, number)) => {
                 let index = self.config.targets.index_of(target)?;
@@ -175,8 +175,8 @@ impl Ping {
         };
         let bits = message::sequence_bits(&self.config.kind);
         let same = (which.number ^ heard.sequence) & ((1 << bits) - 1) == 0;
-        let proved = same && heard.evidence(&self.config, which).proved;
-        proved.then_some(which)
+        let evidence = heard.evidence(&self.config, which);
+        (same && evidence.proved).then_some((which, evidence))
     }
 
     fn hear(&mut self, arrival: &Arrival<'_>, heard: &Heard<'_>, outbox: &mut Outbox<Report>) {
@@ -189,15 +189,17 @@ impl Ping {
         let expected = by_source
             .filter(|_| heard.ours)
             .and_then(|target| self.latest(target, heard.sequence));
-        let proved = |which: &Which| heard.evidence(&self.config, *which).proved;
-        if let Some(which) = expected.filter(proved) {
-            return self.believe(arrival, heard, which, outbox);
+        if let Some(which) = expected {
+            let evidence = heard.evidence(&self.config, which);
+            if evidence.proved {
+                return self.believe(arrival, heard, (which, evidence), outbox);
+            }
         }
         let oddity = match self.claimed(heard) {
-            Some(which) => {
+            Some((which, evidence)) => {
                 let right_source = which.target == arrival.from || self.config.broadcast;
                 if right_source && heard.ours {
-                    return self.believe(arrival, heard, which, outbox);
+                    return self.believe(arrival, heard, (which, evidence), outbox);
                 }
                 let oddity = if heard.ours {
                     Oddity::WrongSource
@@ -251,7 +253,7 @@ impl Ping {
         &mut self,
         arrival: &Arrival<'_>,
         heard: &Heard<'_>,
-        which: Which,
+        (which, evidence): (Which, Evidence),
         outbox: &mut Outbox<Report>,
     ) {
         if heard.damaged {
@@ -265,7 +267,6 @@ impl Ping {
         {
             return self.wonder(arrival, heard, which, Oddity::WrongCookie, outbox);
         }
-        let evidence = heard.evidence(&self.config, which);
         reply.truncated |= evidence.truncated;
         reply.wrong = evidence.wrong;
         reply.answer = self.ahead(reply.answer, arrival.seen);
@@ -284,7 +285,7 @@ impl Ping {
         reply.late = !duplicate && !waited;
         if let Some(flight) = flight {
             self.end(flight.id(), State::Answered);
-            self.schedule.acknowledge(flight.turn);
+            self.acknowledge(flight);
         }
         self.latest = self.latest.max(nanoseconds(arrival.seen));
         let count = self.config.count;
@@ -304,9 +305,6 @@ impl Ping {
                 }
             }
         }
-        if !duplicate {
-            self.measure_pipe(which);
-        }
         let Some(flight) = flight else {
             outbox.report(Report::Reply(reply));
             return;
@@ -320,6 +318,15 @@ impl Ping {
             });
         } else {
             self.settle(flight.id(), reply, outbox);
+        }
+    }
+
+    /// A probe has come to its end at the other end, however.
+    fn acknowledge(&mut self, flight: Flight) {
+        self.schedule.acknowledge(flight.turn);
+        if let Some(tally) = self.tallies.get(flight.target as usize) {
+            let out = tally.transmitted.saturating_sub(flight.number);
+            self.pipe = self.pipe.max(out.saturating_add(1));
         }
     }
 
@@ -420,9 +427,12 @@ impl Ping {
             } => {
                 let target = self.config.targets.index_of(destination)?;
                 let tally = self.tallies.get(target as usize)?;
-                let number = match message::claim(payload) {
-                    Some((_, number)) => tally.latest(u64::from(number), 32),
-                    None => self.only_waiting(target, tally.transmitted),
+                let (sequence, payload) = answer::remembered(&self.config, payload);
+                let bits = message::sequence_bits(&self.config.kind);
+                let number = match (message::claim(payload), sequence) {
+                    (Some((_, number)), _) => tally.latest(u64::from(number), 32),
+                    (None, Some(sequence)) => tally.latest(sequence, bits),
+                    (None, None) => self.only_waiting(target, tally.transmitted),
                 };
                 let which = number.and_then(|number| self.which(target, number));
                 let which = which.filter(|which| answer::carries(&self.config, *which, payload));
@@ -471,12 +481,9 @@ impl Ping {
             }
             return;
         }
-        if let Some(probe) = failure.probe {
-            self.measure_pipe(probe);
-        }
         if failure.fatal {
             self.end(flight.id(), State::Failed);
-            self.schedule.acknowledge(flight.turn);
+            self.acknowledge(flight);
         }
         if let Some(tally) = self.tallies.get_mut(failure.index as usize) {
             tally.error(failure.fatal);
@@ -485,15 +492,6 @@ impl Ping {
         // As ping(8): with a deadline, the first error ends the run to a single target.
         if failure.fatal && self.config.deadline.is_some() && self.tallies.len() == 1 {
             self.stopped = true;
-        }
-    }
-
-    /// How many probes were sent when one of them was answered, from that one on: as ping(8)
-    /// reckons, to whom silence is no pipe.
-    fn measure_pipe(&mut self, answered: Which) {
-        if let Some(tally) = self.tallies.get(answered.index as usize) {
-            let ahead = tally.transmitted.saturating_sub(answered.number);
-            self.pipe = self.pipe.max(ahead.saturating_add(1));
         }
     }
 
@@ -506,7 +504,8 @@ impl Ping {
 
     fn closed(&mut self, arrival: &Arrival<'_>, probe: Which, outbox: &mut Outbox<Report>) {
         let heard = Heard::of(Answer::Udp { open: false }, probe.number);
-        self.believe(arrival, &heard, probe, outbox);
+        let evidence = heard.evidence(&self.config, probe);
+        self.believe(arrival, &heard, (probe, evidence), outbox);
     }
 }
 

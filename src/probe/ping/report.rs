@@ -270,8 +270,8 @@ pub struct Summary {
     pub rtt: Option<RoundTrips>,
     /// From the first probe of the run to the last answer or probe.
     pub elapsed: Duration,
-    /// The most probes on their way at once when one was answered, that one included (ping's
-    /// `pipe`); 0 when none was, or with several targets.
+    /// The most probes that were out when one was answered, itself included (ping's `pipe`); 0
+    /// where there are many targets.
     pub pipe: u64,
 }
 

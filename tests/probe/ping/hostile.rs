@@ -252,28 +252,39 @@ fn errors_say_what_they_say() {
 
 #[test]
 fn the_kernels_memory_of_what_was_sent_proves_as_much_as_it_holds() {
-    for (size, id, keep, expected) in [
-        (56, true, 0, Some(2)),
-        (56, false, 56, Some(2)),
-        (56, false, 16, Some(2)),
+    for (kind, id, keep, expected) in [
+        (Kind::Echo, true, 0, Some(2)),
+        (Kind::Echo, false, 64, Some(2)),
+        (Kind::Echo, false, 24, Some(2)),
+        (Kind::Echo, false, 8, Some(2)),
         // Not enough to tell which of the two that are on their way.
-        (56, false, 8, None),
-        (4, false, 4, None),
+        (Kind::Echo, false, 7, None),
+        (Kind::Echo, false, 0, None),
+        (Kind::Udp(53), false, 56, Some(2)),
+        (Kind::Udp(53), false, 16, Some(2)),
+        (Kind::Udp(53), false, 8, None),
     ] {
+        let case = format!("{kind:?} {id} {keep}");
+        // Of UDP the kernel keeps what is behind the header; of ICMP all, with its identifier.
+        let behind = if kind == Kind::Echo { 0 } else { 8 };
         let config = Config {
-            size,
+            kind,
             interval: ms(10),
             ..one(2)
         };
         let (_, told) = run(config, |now, nth, probe, body, post| {
             if nth == 1 {
+                let mut kept = body[behind..behind + keep].to_vec();
+                if behind == 0 && keep >= 6 {
+                    kept[4..6].fill(0x55);
+                }
                 let mail = Mail::Remembered {
                     offender: ROUTER,
                     icmp_type: 3,
                     code: 1,
                     destination: probe.destination,
                     id: id.then_some(probe.id),
-                    payload: body[8..8 + keep].to_vec(),
+                    payload: kept,
                 };
                 post.deliver(now + ms(1), mail);
             }
@@ -282,7 +293,7 @@ fn the_kernels_memory_of_what_was_sent_proves_as_much_as_it_holds() {
             Report::Error(failure) => Some(failure.probe.map(|probe| probe.number)),
             _ => None,
         });
-        assert_eq!(blamed, Some(expected), "{size} {id} {keep}");
+        assert_eq!(blamed, Some(expected), "{case}");
         assert_eq!(told.summary().errors, 1);
     }
 }
@@ -516,7 +527,7 @@ fn an_extended_echo_tells_of_an_interface() {
     let (_, told) = run(config, |now, _, probe, body, post| {
         assert_eq!((body[0], body[6], body[7]), (42, 1, 1));
         // RFC 8335 section 3: state, two reserved bits, active, IPv4, IPv6.
-        let mut message = vec![43, 0, 0, 0, 0, 0, body[6], 0b010_00_110];
+        let mut message = vec![43, 0, 0, 0, 0, 0, body[6], 0b0100_0110];
         message[4..6].copy_from_slice(&IDENTIFIER.to_be_bytes());
         sum(&mut message);
         post.deliver(now + ms(1), reply_from(probe.destination, message));

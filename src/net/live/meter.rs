@@ -1,0 +1,281 @@
+//! Counters that add up: what the kernel counts on one side, what was handed out on the other.
+//!
+//! Knows how the kernel's counters are read and summed; nothing of packets.
+
+use std::fs::File;
+use std::io::{self, Read, Seek};
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use nix::libc;
+
+use crate::net::ring::Gauge;
+use crate::net::sockopt;
+
+/// The interfaces' own counters, in the network namespace of the thread that opens it.
+const COUNTERS: &str = "/proc/thread-self/net/dev";
+
+/// What has become of the packets so far. `matched` and `dropped_ring` are the kernel's own sums,
+/// `delivered` and `left_unread` are counted where packets are taken; when all has been read
+/// `matched` is the sum of the other three. While packets come, the difference is in the ring.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Figures {
+    /// Packets that passed the kernel's filter, with those it then had no room for.
+    pub matched: u64,
+    /// Packets handed out in batches.
+    pub delivered: u64,
+    /// Packets that found the ring or the receive buffer full.
+    pub dropped_ring: u64,
+    /// Packets that were in the ring when the source was told to stop, counted and thrown away.
+    pub left_unread: u64,
+    /// Packets that the interfaces themselves say they dropped since the start, whatever the
+    /// filter: `drop` and `fifo` of the receiving side in /proc/net/dev. The kernel counts among
+    /// them packets that no protocol wanted, though they may have been captured.
+    pub dropped_interface: u64,
+    /// Packets of blocks handed out after a block that began later: only where several rings are
+    /// read.
+    pub out_of_order: u64,
+    /// How much of the rings waits to be read or given back, in percent.
+    pub ring_fill: u8,
+}
+
+/// A handle to the counters of a live source, for any thread.
+#[derive(Debug, Clone)]
+pub struct Meter {
+    counts: Arc<Counts>,
+}
+
+#[derive(Debug)]
+struct Counts {
+    delivered: AtomicU64,
+    left_unread: AtomicU64,
+    out_of_order: AtomicU64,
+    gauges: Vec<Gauge>,
+    kernel: Mutex<Kernel>,
+}
+
+/// A socket whose packets are counted.
+#[derive(Debug, Clone)]
+pub(super) struct Counted {
+    pub(super) socket: Arc<OwnedFd>,
+    /// True for a ring, which counts one thing more.
+    pub(super) is_ring: bool,
+}
+
+/// Sums of the kernel's counters, which are narrow and are cleared when they are read.
+#[derive(Debug)]
+struct Kernel {
+    sockets: Vec<Counted>,
+    matched: u64,
+    dropped: u64,
+    interfaces: Interfaces,
+}
+
+impl Meter {
+    /// Counts the packets of these sockets, and the drops of these interfaces, all if none is
+    /// named, from now on.
+    pub(super) fn new(sockets: Vec<Counted>, gauges: Vec<Gauge>, names: Vec<String>) -> Self {
+        let kernel = Kernel {
+            sockets,
+            matched: 0,
+            dropped: 0,
+            interfaces: Interfaces::new(names),
+        };
+        Self {
+            counts: Arc::new(Counts {
+                delivered: AtomicU64::new(0),
+                left_unread: AtomicU64::new(0),
+                out_of_order: AtomicU64::new(0),
+                gauges,
+                kernel: Mutex::new(kernel),
+            }),
+        }
+    }
+
+    /// The sums as they are now.
+    #[must_use]
+    pub fn read(&self) -> Figures {
+        let mut kernel = self.kernel();
+        kernel.poll();
+        let (matched, dropped_ring) = (kernel.matched, kernel.dropped);
+        let dropped_interface = kernel.interfaces.dropped;
+        drop(kernel);
+        Figures {
+            matched,
+            delivered: self.counts.delivered.load(Ordering::Relaxed),
+            dropped_ring,
+            left_unread: self.counts.left_unread.load(Ordering::Relaxed),
+            dropped_interface,
+            out_of_order: self.counts.out_of_order.load(Ordering::Relaxed),
+            ring_fill: self.fill(),
+        }
+    }
+
+    /// Says that this many of the packets delivered were thrown away unseen, as when enough had
+    /// been shown: they are counted as left unread instead.
+    pub fn unused(&self, packets: u64) {
+        let packets = packets.min(self.counts.delivered.load(Ordering::Relaxed));
+        self.counts.delivered.fetch_sub(packets, Ordering::Relaxed);
+        self.left_unread(packets);
+    }
+
+    /// Reads the kernel's counters, before they can overflow.
+    pub(super) fn poll(&self) {
+        self.kernel().poll();
+    }
+
+    pub(super) fn delivered(&self, packets: u64) {
+        self.counts.delivered.fetch_add(packets, Ordering::Relaxed);
+    }
+
+    pub(super) fn left_unread(&self, packets: u64) {
+        let counts = &self.counts;
+        counts.left_unread.fetch_add(packets, Ordering::Relaxed);
+    }
+
+    pub(super) fn out_of_order(&self, packets: u64) {
+        let counts = &self.counts;
+        counts.out_of_order.fetch_add(packets, Ordering::Relaxed);
+    }
+
+    /// True when every packet the kernel has counted is accounted for.
+    pub(super) fn adds_up(&self) -> bool {
+        let figures = self.read();
+        let known = figures
+            .delivered
+            .saturating_add(figures.dropped_ring)
+            .saturating_add(figures.left_unread);
+        figures.matched <= known
+    }
+
+    fn fill(&self) -> u8 {
+        let each = self.counts.gauges.iter().map(Gauge::read);
+        let (waiting, blocks) = each.fold((0, 0), |sum: (usize, usize), it| {
+            (sum.0.saturating_add(it.0), sum.1.saturating_add(it.1))
+        });
+        let percent = waiting.saturating_mul(100).checked_div(blocks);
+        percent
+            .and_then(|percent| u8::try_from(percent).ok())
+            .unwrap_or(0)
+    }
+
+    fn kernel(&self) -> MutexGuard<'_, Kernel> {
+        // Sums are whole whenever the lock is free, even after a panic.
+        let kernel = self.counts.kernel.lock();
+        kernel.unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Kernel {
+    fn poll(&mut self) {
+        for counted in &self.sockets {
+            // `struct tpacket_stats` and `tpacket_stats_v3`: packets, drops among them, and how
+            // often the ring froze.
+            let socket = counted.socket.as_fd();
+            let (level, name) = (libc::SOL_PACKET, libc::PACKET_STATISTICS);
+            let read: io::Result<[u32; 2]> = if counted.is_ring {
+                sockopt::get::<[u32; 3]>(socket, level, name).map(|[all, drops, _]| [all, drops])
+            } else {
+                sockopt::get(socket, level, name)
+            };
+            // Cannot fail on an open packet socket; a sandbox that forbids it shows in the sums.
+            if let Ok([packets, drops]) = read {
+                self.matched = self.matched.saturating_add(packets.into());
+                self.dropped = self.dropped.saturating_add(drops.into());
+            }
+        }
+        self.interfaces.poll();
+    }
+}
+
+/// The drops of interfaces, as /proc tells them.
+#[derive(Debug)]
+struct Interfaces {
+    file: Option<File>,
+    text: String,
+    names: Vec<String>,
+    /// The sum when it was last read.
+    last: Option<u64>,
+    dropped: u64,
+}
+
+impl Interfaces {
+    fn new(names: Vec<String>) -> Self {
+        let mut interfaces = Self {
+            // Without /proc there is nothing to tell.
+            file: File::open(COUNTERS).ok(),
+            text: String::new(),
+            names,
+            last: None,
+            dropped: 0,
+        };
+        interfaces.poll();
+        interfaces
+    }
+
+    fn poll(&mut self) {
+        let Some(file) = &mut self.file else { return };
+        self.text.clear();
+        if file.rewind().is_err() || file.read_to_string(&mut self.text).is_err() {
+            return;
+        }
+        let sum = dropped(&self.text, &self.names);
+        // An interface that was removed takes its drops away with it.
+        let more = sum.saturating_sub(self.last.unwrap_or(sum));
+        self.dropped = self.dropped.saturating_add(more);
+        self.last = Some(sum);
+    }
+}
+
+/// The sum of what these interfaces, all if none is named, dropped on reception: the columns `drop`
+/// and `fifo`, the fourth and the fifth.
+fn dropped(text: &str, names: &[String]) -> u64 {
+    let mut sum: u64 = 0;
+    for line in text.lines() {
+        let Some((name, columns)) = line.rsplit_once(':') else {
+            continue;
+        };
+        if !names.is_empty() && !names.iter().any(|known| known == name.trim_start()) {
+            continue;
+        }
+        for column in columns.split_ascii_whitespace().skip(3).take(2) {
+            sum = sum.saturating_add(column.parse().unwrap_or(0));
+        }
+    }
+    sum
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "\
+Inter-|   Receive                                                |  Transmit
+ face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop
+    lo: 1038 17 0 0 0 0 0 0 1038 17 0 0 0 0 0 0
+  eth0: 52 1 9 30 4 9 9 9 9 9 9 500 9 9 9 9
+eth0:1: 52 1 9 600 0 9 9 9 9 9 9 500 9 9 9 9
+";
+
+    #[test]
+    fn drops_are_those_of_the_named_interfaces() {
+        assert_eq!(dropped(TEXT, &["eth0".to_owned()]), 34);
+        assert_eq!(dropped(TEXT, &["eth0:1".to_owned(), "lo".to_owned()]), 600);
+        assert_eq!(dropped(TEXT, &[]), 634);
+        assert_eq!(dropped(TEXT, &["eth1".to_owned()]), 0);
+        assert_eq!(dropped("", &[]), 0);
+    }
+
+    #[test]
+    fn without_sockets_everything_adds_up() {
+        let meter = Meter::new(Vec::new(), Vec::new(), Vec::new());
+        meter.delivered(5);
+        meter.unused(2);
+        let figures = meter.read();
+        assert_eq!((figures.delivered, figures.left_unread), (3, 2));
+        meter.unused(9);
+        assert_eq!(meter.read().left_unread, 5);
+        assert!(meter.adds_up());
+    }
+}

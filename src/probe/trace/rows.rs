@@ -1,0 +1,562 @@
+//! One path, asked hop by hop: which question to put next, how long to wait for it, and when a
+//! hop's row is complete.
+//!
+//! The first question goes to all distances at once. The others go to distances that are known
+//! to lie on the path, because one as far or farther has answered. What came from beyond the
+//! target counts as its answers. Knows time and answers, not packets.
+
+use std::collections::VecDeque;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use super::ledger::{Appearance, Ask, Ledger};
+use super::row::{Heard, Place, Row, Slot};
+use super::{Answer, Config, Hop, Outcome, Query};
+use crate::probe::{Rtt, Stamp};
+
+/// An answer is late after so many times what another of the same hop took ...
+const HERE: u32 = 3;
+/// ... or so many times what the next hop that answered took.
+const NEAR: u32 = 10;
+/// On short paths the machines themselves take longer than the way.
+const LEAST_WAIT: Duration = Duration::from_millis(10);
+/// Hops behind the last that answered may be somewhat slower than all before them.
+const TAIL: Duration = Duration::from_millis(500);
+/// Where nothing has answered at all, this long before the rest of the questions.
+const SILENCE: Duration = Duration::from_millis(1500);
+/// Between slow questions: limits on answers are commonly one a second.
+const SLOWLY: Duration = Duration::from_secs(1);
+/// An answer waits this long for the stamp of its probe's departure.
+const STAMP: Duration = Duration::from_millis(1);
+
+/// What a path wants next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Next {
+    /// To be looked at again at this time, or after an answer.
+    At(Duration),
+    /// Nothing more.
+    Finished,
+}
+
+/// The rows of one path.
+#[derive(Debug)]
+#[expect(clippy::struct_field_names, reason = "rows of rows")]
+pub(super) struct Rows {
+    first: u8,
+    queries: usize,
+    flow: u16,
+    cycle: u32,
+    target: Ipv4Addr,
+    rows: Vec<Row>,
+    /// How many rows have been told.
+    told: usize,
+    /// The last row of the path, once it is known.
+    end: Option<usize>,
+    /// How many rows have been asked in the first round.
+    horizon: usize,
+    slowest: Option<Duration>,
+    /// Addresses that were told, and where.
+    addresses: Vec<(Ipv4Addr, u8)>,
+    appearance: Appearance,
+    pub(super) nat_hops: Vec<u8>,
+    pub(super) reached: bool,
+    pub(super) looped: bool,
+    /// The last hop that answered, or the target's distance.
+    pub(super) hops: u8,
+}
+
+impl Rows {
+    /// `far` is the distance the target was found at before.
+    pub(super) fn new(
+        config: &Config,
+        target: Ipv4Addr,
+        untouched: Appearance,
+        cycle: u32,
+        far: Option<u8>,
+    ) -> Self {
+        let first = config.first.max(1);
+        let count = usize::from(config.max.max(first) - first) + 1;
+        let queries = usize::from(config.queries.max(1));
+        let row = Row::new(queries);
+        let far = far.map_or(count, |far| usize::from(far.saturating_sub(first)) + 1);
+        Self {
+            first,
+            queries,
+            flow: config.flow,
+            cycle,
+            target,
+            rows: vec![row; count],
+            told: 0,
+            end: None,
+            horizon: far.min(count),
+            slowest: None,
+            addresses: Vec::new(),
+            appearance: untouched,
+            nat_hops: Vec::new(),
+            reached: false,
+            looped: false,
+            hops: 0,
+        }
+    }
+
+    fn ttl(&self, row: usize) -> u8 {
+        u8::try_from(row).map_or(u8::MAX, |row| self.first.saturating_add(row))
+    }
+
+    fn row_of(&self, ttl: u8) -> usize {
+        usize::from(ttl.saturating_sub(self.first))
+    }
+
+    fn slot(&mut self, ask: &Ask) -> Option<&mut Slot> {
+        let row = self.row_of(ask.ttl);
+        self.rows
+            .get_mut(row)?
+            .slots
+            .get_mut(usize::from(ask.query))
+    }
+
+    /// Whether a question still is worth its packet.
+    pub(super) fn wants(&mut self, ask: &Ask) -> bool {
+        let end = self.end;
+        let beyond = end.is_some_and(|end| self.row_of(ask.ttl) > end);
+        match self.slot(ask) {
+            Some(slot @ Slot::Queued) if beyond => {
+                *slot = Slot::Open(None);
+                false
+            }
+            Some(Slot::Queued) => true,
+            _ => false,
+        }
+    }
+
+    /// A question was handed out as the probe with this index.
+    pub(super) fn asked(&mut self, ask: &Ask, index: u64) {
+        if let Some(slot) = self.slot(ask) {
+            *slot = Slot::Asked(index);
+        }
+    }
+
+    /// The kernel refused to send a question.
+    pub(super) fn refused(&mut self, ask: &Ask, error: i32) {
+        if let Some(slot @ Slot::Asked(_)) = self.slot(ask) {
+            *slot = Slot::Refused(error);
+        }
+    }
+
+    /// An answer to the probe with this index. False when it comes too late to be told.
+    pub(super) fn heard(&mut self, ask: &Ask, index: u64, heard: Heard) -> bool {
+        let late = self.row_of(ask.ttl) < self.told;
+        let took = heard.rtt();
+        match self.slot(ask) {
+            Some(slot @ (Slot::Asked(_) | Slot::Lost | Slot::Open(_) | Slot::Queued)) if !late => {
+                let in_time = matches!(slot, Slot::Asked(asked) if *asked == index);
+                *slot = Slot::Answered(index, Box::new(heard));
+                self.slowest = self.slowest.max(Some(took));
+                let row = self.row_of(ask.ttl);
+                if let Some(row) = self.rows.get_mut(row).filter(|_| !in_time) {
+                    // The first question was answered after all: asking again told nothing.
+                    row.again.retain(|&query| query != usize::from(ask.query));
+                }
+                self.end = self.find_end();
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// The stamp of a departure came: its answer's round trip may be known better.
+    pub(super) fn retime(&mut self, ask: &Ask, index: u64, at: Duration, stamp: Stamp) {
+        if let Some(Slot::Answered(answered, heard)) = self.slot(ask)
+            && *answered == index
+        {
+            heard.answer.rtt = Rtt::between(at, Some(stamp), heard.seen, heard.stamp);
+        }
+    }
+
+    /// The row of the nearest final answer.
+    fn reach(&self) -> Option<usize> {
+        self.rows.iter().position(|row| row.place().is_some())
+    }
+
+    /// The first row that is silent, as all behind it.
+    fn behind_last(&self) -> usize {
+        self.last().map_or(0, |last| last + 1)
+    }
+
+    /// The last row that has any answer.
+    fn last(&self) -> Option<usize> {
+        self.rows
+            .iter()
+            .rposition(|row| row.heard().next().is_some())
+    }
+
+    /// Where a path that goes in circles has gone round twice: an address stands there for the
+    /// third time, each time with another one between.
+    fn circle(&self) -> Option<usize> {
+        let address = |at: usize| Some(self.rows.get(at)?.heard().next()?.1.answer.address);
+        let comes = |at: usize| {
+            address(at).is_some()
+                && at
+                    .checked_sub(1)
+                    .is_none_or(|before| address(before) != address(at))
+        };
+        (0..self.rows.len()).find(|&at| {
+            let same = |&other: &usize| address(other) == address(at) && comes(other);
+            comes(at) && (0..at).filter(same).count() >= 2
+        })
+    }
+
+    /// The last row of the path, as far as is known.
+    fn find_end(&self) -> Option<usize> {
+        match (self.reach(), self.circle()) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+
+    /// How long the row's questions may take.
+    fn patience(&self, row: usize, wait: Duration) -> Duration {
+        // What went beyond the end went as far as the end.
+        let row = self.end.map_or(row, |end| row.min(end));
+        let rows = self.rows.get(row..).unwrap_or_default();
+        let here = rows.first().and_then(Row::slowest).map(|rtt| rtt * HERE);
+        let near = || {
+            rows.iter()
+                .skip(1)
+                .find_map(Row::slowest)
+                .map(|rtt| rtt * NEAR)
+        };
+        let tail = || {
+            self.slowest
+                .map_or(SILENCE, |rtt| (rtt * HERE).saturating_add(TAIL))
+        };
+        here.or_else(near)
+            .unwrap_or_else(tail)
+            .max(LEAST_WAIT)
+            .min(wait)
+    }
+
+    /// Gives up what is overdue, asks what is next, tells what is complete.
+    pub(super) fn advance(
+        &mut self,
+        now: Duration,
+        config: &Config,
+        ledger: &Ledger,
+        asks: &mut VecDeque<Ask>,
+        mut tell: impl FnMut(Hop),
+    ) -> Next {
+        let mut wake = Duration::MAX;
+        self.give_up(now, config, ledger, &mut wake);
+        self.ask(now, config, asks, &mut wake);
+        loop {
+            let end = self.end;
+            let silent_end = end.is_none() && self.is_silent_end(config);
+            let stop = match end {
+                Some(end) => end + 1,
+                None if silent_end => self.behind_last() + self.gap(config),
+                None => self.rows.len(),
+            };
+            if self.told >= stop {
+                return Next::Finished;
+            }
+            let Some(row) = self.rows.get(self.told) else {
+                return Next::Finished;
+            };
+            let settled = if Some(self.told) == end {
+                self.is_end_settled(self.told)
+            } else {
+                row.is_settled() && (end.is_some() || self.last() > Some(self.told) || silent_end)
+            };
+            if !settled || self.rechecks(now, config, &mut wake) {
+                return Next::At(wake);
+            }
+            if let Some(later) = self.awaits_stamp(now, config, ledger) {
+                return Next::At(wake.min(later));
+            }
+            let hop = self.tell(end);
+            tell(hop);
+        }
+    }
+
+    fn gap(&self, config: &Config) -> usize {
+        usize::from(config.gap.max(1)).min(self.rows.len())
+    }
+
+    fn give_up(&mut self, now: Duration, config: &Config, ledger: &Ledger, wake: &mut Duration) {
+        for at in self.told..self.rows.len() {
+            let patience = self.patience(at, config.wait);
+            let Some(row) = self.rows.get_mut(at) else {
+                break;
+            };
+            for slot in &mut row.slots {
+                let Slot::Asked(index) = slot else { continue };
+                let sent = ledger.get(*index).map_or(Duration::ZERO, |sent| sent.at);
+                let due = sent.saturating_add(patience);
+                if due <= now {
+                    *slot = Slot::Lost;
+                } else {
+                    *wake = (*wake).min(due);
+                }
+            }
+        }
+    }
+
+    /// Puts the questions that are known to be worth it.
+    fn ask(
+        &mut self,
+        now: Duration,
+        config: &Config,
+        asks: &mut VecDeque<Ask>,
+        wake: &mut Duration,
+    ) {
+        let end = self.end;
+        // Behind what was asked first, the path turned out to go on.
+        let behind = self.behind_last();
+        let mut asked = self.rows.iter().take(self.horizon).skip(behind);
+        if end.is_none() && asked.all(|row| row.slots.first().is_some_and(Slot::is_settled)) {
+            let farther = (behind + self.gap(config)).min(self.rows.len());
+            self.horizon = self.horizon.max(farther);
+        }
+        let silent = end.is_none() && self.is_tail_overdue(config);
+        let limit = match end {
+            Some(end) => end + 1,
+            None if silent => behind + self.gap(config),
+            None => behind,
+        };
+        let flow = self.flow;
+        for at in self.told..self.rows.len() {
+            let ttl = self.ttl(at);
+            let is_first = at < self.horizon && end.is_none_or(|end| at <= end);
+            let is_end = end == Some(at);
+            let needed = if is_end {
+                self.missing_at_end(at)
+            } else {
+                self.queries
+            };
+            let Some(row) = self.rows.get_mut(at) else {
+                break;
+            };
+            let refused = matches!(row.slots.first(), Some(Slot::Refused(_)));
+            for (query, slot) in row.slots.iter_mut().enumerate() {
+                match slot {
+                    Slot::Open(None) => {
+                        let due =
+                            (query == 0 && is_first) || (at < limit && !refused && query < needed);
+                        if !due {
+                            if refused && query > 0 {
+                                *slot = Slot::Lost;
+                            }
+                            continue;
+                        }
+                    }
+                    Slot::Open(Some(when)) if *when <= now => {}
+                    Slot::Open(Some(when)) => {
+                        *wake = (*wake).min(*when);
+                        continue;
+                    }
+                    _ => continue,
+                }
+                *slot = Slot::Queued;
+                asks.push_back(Ask {
+                    ttl,
+                    query: u16::try_from(query).unwrap_or(u16::MAX),
+                    flow,
+                    size: None,
+                });
+            }
+        }
+    }
+
+    /// Whether the first questions behind the last hop that answered have all been in vain.
+    fn is_tail_overdue(&self, config: &Config) -> bool {
+        let gap = self
+            .rows
+            .iter()
+            .skip(self.behind_last())
+            .take(self.gap(config));
+        let mut firsts = gap.filter_map(|row| row.slots.first());
+        firsts.all(Slot::is_settled)
+    }
+
+    /// Whether all questions in the gap have been in vain.
+    fn is_silent_end(&self, config: &Config) -> bool {
+        let mut gap = self
+            .rows
+            .iter()
+            .skip(self.behind_last())
+            .take(self.gap(config));
+        gap.all(Row::is_settled)
+    }
+
+    /// Answers from beyond the end, which count as the end's, and how many may yet come.
+    fn beyond(&self, end: usize) -> (impl Iterator<Item = (u64, &Heard)>, usize) {
+        let rows = self.rows.get(end + 1..).unwrap_or_default();
+        let place = self.rows.get(end).and_then(Row::place);
+        let heard = rows
+            .iter()
+            .flat_map(Row::heard)
+            .filter(move |(_, heard)| Some(heard.place) == place);
+        let slots = rows.iter().flat_map(|row| &row.slots);
+        let open = match place {
+            Some(_) => slots.filter(|slot| matches!(slot, Slot::Asked(_))).count(),
+            None => 0,
+        };
+        (heard, open)
+    }
+
+    /// How many of the end's own questions are needed beside what came from beyond.
+    fn missing_at_end(&self, end: usize) -> usize {
+        let (heard, open) = self.beyond(end);
+        self.queries.saturating_sub(heard.count() + open).max(1)
+    }
+
+    /// Whether all the answers to the last row are there, or given up.
+    fn is_end_settled(&self, end: usize) -> bool {
+        let Some(row) = self.rows.get(end) else {
+            return true;
+        };
+        let (heard, open) = self.beyond(end);
+        let answers = row.heard().count() + heard.count();
+        let own = row
+            .slots
+            .iter()
+            .any(|slot| matches!(slot, Slot::Asked(_) | Slot::Queued | Slot::Open(Some(_))));
+        answers >= self.queries || (!own && open == 0)
+    }
+
+    /// Asks the row that is to be told next again, slowly, where that can tell a limit on
+    /// answers from loss. True while it is being asked.
+    fn rechecks(&mut self, now: Duration, config: &Config, wake: &mut Duration) -> bool {
+        let at = self.told;
+        let end = self.end;
+        let is_end = end == Some(at) && self.reach() == end;
+        let enough = is_end && {
+            let own = self.rows.get(at).map_or(0, |row| row.heard().count());
+            own + self.beyond(at).0.count() >= self.queries
+        };
+        let Some(row) = self.rows.get_mut(at) else {
+            return false;
+        };
+        let lost: Vec<usize> = (0..)
+            .zip(&row.slots)
+            .filter(|(_, slot)| matches!(slot, Slot::Lost))
+            .map(|(query, _)| query)
+            .collect();
+        let answered = row.heard().next().is_some();
+        // One lost in the middle of the way says nothing; at its end, it is a hole.
+        let least = if is_end { 1 } else { 2 };
+        if !config.recheck || !answered || enough || lost.len() < least || !row.again.is_empty() {
+            return false;
+        }
+        let mut when = now;
+        for &query in &lost {
+            when = when.saturating_add(SLOWLY);
+            if let Some(slot) = row.slots.get_mut(query) {
+                *slot = Slot::Open(Some(when));
+            }
+        }
+        *wake = (*wake).min(now.saturating_add(SLOWLY));
+        row.again = lost;
+        true
+    }
+
+    /// Until when the row waits for stamps of departure that have not come.
+    fn awaits_stamp(&self, now: Duration, config: &Config, ledger: &Ledger) -> Option<Duration> {
+        if !config.sent_stamps {
+            return None;
+        }
+        let row = self.rows.get(self.told)?;
+        let missing = row.heard().filter(|(index, heard)| {
+            heard.stamp.is_some() && ledger.get(*index).is_some_and(|sent| sent.stamp.is_none())
+        });
+        let until = missing.map(|(_, heard)| heard.seen.saturating_add(STAMP));
+        until.max().filter(|&until| until > now)
+    }
+
+    /// The row that is next, as a report.
+    fn tell(&mut self, end: Option<usize>) -> Hop {
+        let at = self.told;
+        self.told += 1;
+        let ttl = self.ttl(at);
+        let mut outcomes: Vec<Outcome> = Vec::new();
+        let mut borrowed: Vec<Answer> = Vec::new();
+        if Some(at) == end {
+            let (heard, _) = self.beyond(at);
+            borrowed = heard.map(|(_, heard)| heard.answer_at(ttl)).collect();
+        }
+        let mut borrowed = borrowed.into_iter();
+        let Some(row) = self.rows.get_mut(at) else {
+            return self.hop(ttl, outcomes, false);
+        };
+        let limited = !row.again.is_empty()
+            && row.again.iter().all(|&query| {
+                row.slots
+                    .get(query)
+                    .is_some_and(|slot| slot.heard().is_some())
+            });
+        let mut seen: Vec<Heard> = Vec::new();
+        for slot in std::mem::take(&mut row.slots) {
+            outcomes.push(match slot {
+                Slot::Answered(_, heard) => {
+                    seen.push((*heard).clone());
+                    Outcome::Answered(Box::new(heard.answer))
+                }
+                Slot::Refused(error) => Outcome::Refused(error),
+                _ => match borrowed.next() {
+                    Some(answer) => Outcome::Answered(Box::new(answer)),
+                    None => Outcome::Lost,
+                },
+            });
+        }
+        // The rows stay, but only to be counted.
+        row.slots = seen
+            .iter()
+            .map(|heard| Slot::Answered(0, Box::new(heard.clone())))
+            .collect();
+        let mut hop = self.hop(ttl, outcomes, limited);
+        if let Some(appearance) = seen.iter().find_map(|heard| heard.appearance) {
+            hop.nat = appearance.differs(&self.appearance);
+            self.appearance = appearance;
+        }
+        if hop.nat {
+            self.nat_hops.push(ttl);
+        }
+        for heard in &seen {
+            let address = heard.answer.address;
+            let before = self
+                .addresses
+                .iter()
+                .rev()
+                .find(|(known, _)| *known == address);
+            hop.repeated |= before.is_some_and(|&(_, known)| ttl.saturating_sub(known) > 1);
+            self.reached |= heard.place == Place::Target && Some(at) == end;
+        }
+        // A hop that repeats its neighbour's address is where the neighbour stood, for what
+        // comes after: no circle.
+        let addresses = seen.iter().map(|heard| (heard.answer.address, ttl));
+        self.addresses.extend(addresses);
+        if !seen.is_empty() {
+            self.hops = ttl;
+        }
+        self.looped |= Some(at) == end && self.reach() != end;
+        hop
+    }
+
+    fn hop(&self, ttl: u8, outcomes: Vec<Outcome>, rate_limited: bool) -> Hop {
+        let flow = self.flow;
+        Hop {
+            target: self.target,
+            ttl,
+            cycle: self.cycle,
+            flow,
+            queries: outcomes
+                .into_iter()
+                .map(|outcome| Query { flow, outcome })
+                .collect(),
+            repeated: false,
+            rate_limited,
+            nat: false,
+            mtu: None,
+        }
+    }
+}

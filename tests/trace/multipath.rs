@@ -1,0 +1,233 @@
+//! All the ways through diamonds: what is found is what is there, as often as was promised.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::net::Ipv4Addr;
+
+use dotquad::probe::trace::{
+    Balancing, Confidence, Config, Method, Multipath, Summary, Target, Trace,
+};
+use toml::Table;
+
+use crate::drive::{Sight, drive, over};
+use crate::internet::Internet;
+use crate::scenarios::{SOURCE, summary};
+
+type Links = BTreeSet<(u8, Option<Ipv4Addr>, Option<Ipv4Addr>)>;
+
+fn address(stage: usize, router: usize) -> Ipv4Addr {
+    Ipv4Addr::new(10, 1, stage as u8, router as u8 + 1)
+}
+
+/// Stages of routers: `next[stage][router]` are the routers of the next stage it balances over.
+/// The last stage is the target alone.
+struct Diamond {
+    next: Vec<Vec<Vec<usize>>>,
+    balance: &'static str,
+    extra: Vec<(usize, usize, &'static str)>,
+}
+
+impl Diamond {
+    fn new(next: Vec<Vec<Vec<usize>>>) -> Self {
+        Self {
+            next,
+            balance: "flow",
+            extra: Vec::new(),
+        }
+    }
+
+    fn internet(&self, seed: u64) -> Internet {
+        let target = address(self.next.len(), 0);
+        let mut text = format!("seed = {seed}\ndestination = \"{target}\"\n");
+        for (stage, routers) in self.next.iter().enumerate() {
+            for (router, next) in routers.iter().enumerate() {
+                let next: Vec<String> = next
+                    .iter()
+                    .map(|&next| format!("\"{}\"", address(stage + 1, next)))
+                    .collect();
+                writeln!(
+                    text,
+                    "[[hop]]\naddress = \"{}\"\nbalance = \"{}\"\nnext = [{}]",
+                    address(stage, router),
+                    self.balance,
+                    next.join(", ")
+                )
+                .unwrap();
+                let own = |(at, which, _): &&(usize, usize, &str)| (*at, *which) == (stage, router);
+                for (_, _, line) in self.extra.iter().filter(own) {
+                    writeln!(text, "{line}").unwrap();
+                }
+            }
+        }
+        writeln!(text, "[[hop]]\naddress = \"{target}\"").unwrap();
+        Internet::read(&text.parse::<Table>().unwrap())
+    }
+
+    fn links(&self) -> Links {
+        let mut links = Links::new();
+        for (stage, routers) in self.next.iter().enumerate() {
+            for (router, next) in routers.iter().enumerate() {
+                for &next in next {
+                    links.insert((
+                        stage as u8 + 1,
+                        Some(address(stage, router)),
+                        Some(address(stage + 1, next)),
+                    ));
+                }
+            }
+        }
+        links
+    }
+
+    fn trace(&self, seed: u64, method: Method, confidence: Confidence, budget: u32) -> Summary {
+        let mut internet = self.internet(seed);
+        let target = Target {
+            address: internet.destination(),
+            source: SOURCE,
+        };
+        let mut config = Config::new(vec![target], method);
+        config.multipath = Some(Multipath { confidence, budget });
+        config.seed = seed;
+        let run = drive(&mut Trace::new(config), Sight::Raw, over(&mut internet));
+        assert_eq!(run.sent.len() as u64, summary(&run).probes);
+        assert!(run.sent.len() <= budget as usize);
+        summary(&run).clone()
+    }
+}
+
+fn found(summary: &Summary) -> Links {
+    let links = summary.links.iter();
+    links.map(|link| (link.ttl, link.from, link.to)).collect()
+}
+
+/// One balancer over so many, which come together again.
+fn simple(width: usize) -> Diamond {
+    Diamond::new(vec![
+        vec![vec![0]],
+        vec![(0..width).collect()],
+        vec![vec![0]; width],
+        vec![vec![0]],
+    ])
+}
+
+#[test]
+fn a_single_way_takes_as_few_flows_as_rule_out_another() {
+    let diamond = simple(1);
+    for (confidence, flows) in [(Confidence::Percent95, 6), (Confidence::Percent99, 8)] {
+        let found = diamond.trace(1, Method::Udp, confidence, 10_000);
+        assert!(
+            found.reached && found.hops == 5 && !found.exhausted,
+            "{found:?}"
+        );
+        assert_eq!(found.probes, 5 * flows);
+        assert_eq!(found.balancing, []);
+        assert_eq!(self::found(&found), diamond.links());
+    }
+}
+
+#[test]
+fn diamonds_are_missed_no_more_often_than_was_promised() {
+    for (confidence, promised) in [(Confidence::Percent95, 50), (Confidence::Percent99, 10)] {
+        for method in [Method::Udp, Method::Icmp, Method::Tcp] {
+            let mut missed = 0;
+            for seed in 0..1000 {
+                let diamond = simple(2 + seed as usize % 7);
+                let summary = diamond.trace(seed, method, confidence, 10_000);
+                assert!(summary.reached && !summary.exhausted, "{seed}: {summary:?}");
+                assert!(
+                    found(&summary).is_subset(&diamond.links()),
+                    "{seed}: {summary:?}"
+                );
+                missed += u32::from(found(&summary) != diamond.links());
+            }
+            println!("{method:?} {confidence:?}: {missed} of 1000 missed");
+            assert!(missed <= promised, "{method:?} {confidence:?}: {missed}");
+        }
+    }
+}
+
+#[test]
+fn nested_and_meshed_diamonds_are_told_apart() {
+    // Parallel lines; a tree; a mesh; ways of different widths.
+    let shapes = [
+        vec![
+            vec![vec![0, 1]],
+            vec![vec![0], vec![1]],
+            vec![vec![0], vec![0]],
+        ],
+        vec![
+            vec![vec![0, 1]],
+            vec![vec![0, 1], vec![2, 3]],
+            vec![vec![0]; 4],
+        ],
+        vec![
+            vec![vec![0, 1]],
+            vec![vec![0, 1], vec![0, 1]],
+            vec![vec![0], vec![0]],
+        ],
+        vec![
+            vec![vec![0, 1]],
+            vec![vec![0, 1, 2], vec![3]],
+            vec![vec![0]; 4],
+        ],
+    ];
+    for (at, shape) in shapes.into_iter().enumerate() {
+        let diamond = Diamond::new(shape);
+        let mut missed = 0;
+        for seed in 0..100 {
+            let summary = diamond.trace(seed, Method::Udp, Confidence::Percent99, 10_000);
+            assert!(
+                found(&summary).is_subset(&diamond.links()),
+                "{at}: {summary:?}"
+            );
+            missed += u32::from(found(&summary) != diamond.links());
+        }
+        // At most three points of branching, each with 1 percent.
+        assert!(missed <= 3, "{at}: {missed} of 100");
+    }
+}
+
+#[test]
+fn balancing_by_packet_is_told_from_balancing_by_flow() {
+    let mut diamond = simple(3);
+    for (balance, expected) in [
+        ("flow", Balancing::PerFlow),
+        ("packet", Balancing::PerPacket),
+    ] {
+        diamond.balance = balance;
+        let mut right = 0;
+        for seed in 0..100 {
+            let summary = diamond.trace(seed, Method::Udp, Confidence::Percent95, 10_000);
+            right += u32::from(summary.balancing == [(3, expected)]);
+            assert!(summary.reached && summary.hops == 5, "{summary:?}");
+        }
+        assert!(right >= 95, "{balance}: {right}");
+    }
+    // Ways that come together are known to, by whatever rule they parted.
+    let summary = diamond.trace(7, Method::Udp, Confidence::Percent99, 10_000);
+    assert_eq!(found(&summary), diamond.links());
+}
+
+#[test]
+fn silence_and_loss_are_no_routers_of_their_own() {
+    let mut diamond = simple(2);
+    diamond.extra = vec![(3, 0, "silent = true")];
+    let summary = diamond.trace(5, Method::Udp, Confidence::Percent99, 10_000);
+    assert!(summary.reached && summary.hops == 5, "{summary:?}");
+    let links = found(&summary);
+    assert!(links.contains(&(3, Some(address(2, 0)), None)), "{links:?}");
+    assert!(links.contains(&(4, None, Some(address(4, 0)))), "{links:?}");
+    // A router that loses every tenth packet.
+    diamond.extra = vec![(2, 0, "loss = 0.1")];
+    for seed in 0..20 {
+        let summary = diamond.trace(seed, Method::Udp, Confidence::Percent99, 10_000);
+        assert!(found(&summary).is_subset(&diamond.links()), "{summary:?}");
+        assert!(summary.reached, "{summary:?}");
+    }
+}
+
+#[test]
+fn the_budget_is_kept() {
+    let summary = simple(8).trace(5, Method::Udp, Confidence::Percent99, 40);
+    assert!(summary.exhausted && summary.probes == 40, "{summary:?}");
+}
