@@ -73,7 +73,7 @@ CASES = [
     "-c 1 nosuch.invalid",
     "-c 1 -I 192.0.2.9 127.0.0.1",
     "-c 1 -I nosuch0 127.0.0.1",
-    # 10.9.0.0/24 is on a dummy interface, where nobody answers.
+    # 10.9.0.0/24 is on a TUN that nobody reads.
     "-c 1 -W 0.2 10.9.0.7",
     "-c 3 -i 0.05 -W 0.2 10.9.0.7",
     "-c 3 -i 0.05 -W 0.2 -O 10.9.0.7",
@@ -113,9 +113,9 @@ def main():
     ours = sys.argv[1] if len(sys.argv) > 1 else "target/release/dotquad"
     for words in [
         "link set lo up",
-        "link add quiet0 type dummy",
+        "tuntap add dev quiet0 mode tun",
         "addr add 10.9.0.1/24 dev quiet0",
-        "link set quiet0 up arp off",
+        "link set quiet0 up",
         "link add near0 type veth peer name far0",
         "addr add 10.8.0.1/24 dev near0",
         "link set near0 up",

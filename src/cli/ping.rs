@@ -80,7 +80,7 @@ pub(super) fn run(args: &Args, console: &mut Console<'_>) -> Result<Outcome> {
         if plan.many {
             return Err(Error::usage("reading --mtu", "it takes one target"));
         }
-        return mtu::run(args, plan, engine, &chosen, console);
+        return mtu::run(args, &plan, engine, &chosen, console);
     }
     go(args, plan, engine, chosen, from.as_ref(), console)
 }

@@ -33,22 +33,26 @@ const EXCEEDED: [&str; 2] = ["Time to live exceeded", "Frag reassembly time exce
 
 /// The error in words.
 pub(super) fn failure(out: &mut Text, failure: &Failure) {
-    let code = usize::from(failure.code);
+    error(out, failure.icmp_type, failure.code, failure.info);
+}
+
+/// An error of this type and code in words; `info` is its second 32-bit word.
+pub(super) fn error(out: &mut Text, icmp_type: u8, code: u8, info: u32) {
     let mut say = |words: &[&str], otherwise: &str| {
-        if let Some(words) = words.get(code) {
-            out.str(words)
+        if let Some(words) = words.get(usize::from(code)) {
+            out.str(words);
         } else {
             out.str(otherwise);
             out.str(", Bad Code: ");
-            out.number(u64::from(failure.code));
+            out.number(u64::from(code));
         }
     };
-    match failure.icmp_type {
+    match icmp_type {
         3 => {
             say(&UNREACHABLE, "Dest Unreachable");
-            if let Some(mtu) = failure.mtu {
+            if code == 4 {
                 out.str(" (mtu = ");
-                out.number(u64::from(mtu));
+                out.number(u64::from(info & 0xffff));
                 out.push(b')');
             }
         }
@@ -56,13 +60,13 @@ pub(super) fn failure(out: &mut Text, failure: &Failure) {
         5 => {
             say(&REDIRECT, "Redirect");
             out.str("(New nexthop: ");
-            out.ipv4(Ipv4Addr::from_bits(failure.info).octets());
+            out.ipv4(Ipv4Addr::from_bits(info).octets());
             out.push(b')');
         }
         11 => say(&EXCEEDED, "Time exceeded"),
         12 => {
             out.str("Parameter problem: pointer = ");
-            out.number(u64::from(failure.info >> 24));
+            out.number(u64::from(info >> 24));
         }
         other => {
             out.str("Bad ICMP type: ");
