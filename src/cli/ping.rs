@@ -147,6 +147,8 @@ fn go(
     };
     let path = args.output.as_deref().filter(|_| replaced.is_none());
     let mut output = Output::open(path, console)?;
+    // The sandbox lets no socket be connected, as asking takes.
+    let mtu = (!many).then(|| engine.mtu_towards(target).ok()).flatten();
     let sandbox = Sandbox {
         output_folder: replaced.as_ref().map(|(folder, _)| folder.as_path()),
         ..Sandbox::new(Command::Ping)
@@ -163,6 +165,7 @@ fn go(
         *wall = Duration::new(seconds, began.nanoseconds);
     }
     let shared = Shared {
+        mtu,
         config,
         labels: chosen.labels,
         names: names.transpose()?,

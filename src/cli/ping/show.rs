@@ -34,6 +34,8 @@ pub(super) struct Shared {
     /// What was typed for a target that was not typed as its address, by index.
     pub(super) labels: HashMap<u32, String>,
     pub(super) names: Option<Names>,
+    /// The path MTU to the only target as the kernel knew it at the beginning, in bytes.
+    pub(super) mtu: Option<u32>,
     /// The time of day when the run's clock was zero.
     pub(super) began: Time,
 }

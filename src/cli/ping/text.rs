@@ -48,6 +48,8 @@ pub(super) struct Lines {
     /// Probes that have their dot.
     dots: u64,
     spread: Spread,
+    /// The path MTU, as the kernel knew it at first and as routers told since.
+    mtu: Option<u32>,
     /// Answers timed by card, kernel and ourselves.
     sources: [u64; 3],
 }
@@ -77,6 +79,7 @@ impl Lines {
             routes: Routes::default(),
             dots: 0,
             spread: Spread::default(),
+            mtu: shared.mtu,
             sources: [0; 3],
         }
     }
@@ -262,6 +265,9 @@ impl Lines {
     }
 
     fn error(&mut self, out: &mut Text, shared: &Shared, failure: &Failure) {
+        if let Some(told) = failure.mtu.map(u32::from).filter(|told| *told > 0) {
+            self.mtu = Some(self.mtu.map_or(told, |known| known.min(told)));
+        }
         if self.quiet || (self.flood && !failure.fatal) {
             return;
         }
@@ -302,9 +308,9 @@ impl Lines {
             return out.push(b'E');
         }
         err.str("dotquad: ");
-        match mtu {
+        match mtu.or(self.mtu) {
             Some(mtu) if error == TOO_LONG => {
-                err.str("local error: message too long, mtu: ");
+                err.str("local error: message too long, mtu=");
                 err.number(u64::from(mtu));
             }
             _ => {
