@@ -2,6 +2,7 @@
 //!
 //! Words only: what they mean together is for the command to say.
 
+mod ping;
 mod show;
 mod sniff;
 mod trace;
@@ -10,6 +11,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use ping::{Discovery, Format as PingFormat, HeaderTimes, Ping, Sort};
 pub use show::Show;
 pub use sniff::{Backend, Sniff, Timestamps, Way};
 pub use trace::{Percent, Trace, TraceFormat};
@@ -53,6 +55,8 @@ pub enum Command {
     Decode(Box<Decode>),
     /// Show packets as they come, or write them to a capture
     Sniff(Box<Sniff>),
+    /// Ping one host or a million
+    Ping(Box<Ping>),
     /// Put one exact packet on the wire, or show it
     Send(Box<SendArgs>),
     /// Send a saved capture again

@@ -83,6 +83,18 @@ pub(super) fn choose(words: &[String]) -> Result<Chosen> {
     Ok(chosen)
 }
 
+/// The address of one word that must mean one.
+///
+/// # Errors
+/// As [`choose`].
+pub(super) fn one(word: &str) -> Result<Ipv4Addr> {
+    let chosen = choose(&[word.to_owned()])?;
+    match (chosen.targets.len(), chosen.targets.get(0)) {
+        (1, Some(address)) => Ok(address),
+        _ => Err(wrong(word, "one address is wanted here")),
+    }
+}
+
 fn wrong(word: &str, why: &str) -> Error {
     Error::usage(format!("reading the target {}", word.escape_debug()), why)
         .advice("a name, 10.0.0.1, 10.0.0.0/24, 10.0.0.1-10.0.0.9 or @FILE")

@@ -114,6 +114,9 @@ pub struct Config {
     pub max: u8,
     /// Questions to each hop, at least 1.
     pub queries: u8,
+    /// So many of the nearest hops are asked all their questions at once, so that a short path is
+    /// known in one round trip; the others are asked once until it is known how many there are.
+    pub eager: u8,
     /// The longest wait for an answer.
     pub wait: Duration,
     /// The type of service octet.
@@ -168,6 +171,7 @@ impl Config {
             first: 1,
             max: 30,
             queries: 3,
+            eager: 5,
             wait: Duration::from_secs(5),
             tos: 0,
             length: 60,
