@@ -154,12 +154,15 @@ impl Config {
     /// What `dotquad trace` does when nothing else is asked for.
     #[must_use]
     pub fn new(targets: Vec<Target>, method: Method) -> Self {
+        let several = targets.len() > 1;
         Self {
-            pace: if targets.len() > 1 {
+            pace: if several {
                 Pace::per_second(1000)
             } else {
                 Pace::ONE
             },
+            // What is paced has no burst to gain from.
+            eager: if several { 0 } else { 5 },
             targets,
             method,
             source_port: 49_152,
@@ -171,7 +174,6 @@ impl Config {
             first: 1,
             max: 30,
             queries: 3,
-            eager: 5,
             wait: Duration::from_secs(5),
             tos: 0,
             length: 60,

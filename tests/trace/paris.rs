@@ -109,7 +109,6 @@ fn a_thousand_paths_keep_one_pace() {
         .map(|host| target(Ipv4Addr::from(0x0a63_0000 + host)))
         .collect();
     let mut config = Config::new(targets, Method::Udp);
-    config.eager = 0;
     assert_eq!(config.pace, Pace::per_second(1000));
     config.max = 8;
     let run = drive(&mut Trace::new(config), Sight::Raw, over(&mut internet));
