@@ -17,6 +17,7 @@ mod filter;
 mod hexdump;
 pub mod interfaces;
 pub mod keys;
+mod late;
 mod line;
 mod naming;
 mod ndjson;

@@ -2,4 +2,4 @@
 //! no I/O, no clock.
 
 pub mod as_table;
-pub mod fragments;
+pub mod reassembly;

@@ -24,6 +24,8 @@ mod engine;
 mod filter;
 #[path = "live/names.rs"]
 mod names;
+#[path = "live/reassembly.rs"]
+mod reassembly;
 #[path = "live/replay.rs"]
 mod replay;
 #[path = "live/ring.rs"]
@@ -109,10 +111,11 @@ fn main() -> ExitCode {
     trials.extend(send::trials(powers));
     trials.extend(names::trials(powers));
     trials.extend(trace::trials(powers));
+    trials.extend(reassembly::trials(powers));
     trials.extend(ring::trials(powers));
     trials.extend(sandbox::trials());
-    trials.extend(sniff::trials(powers));
     trials.extend(engine::trials(powers));
+    trials.extend(sniff::trials(powers));
     let conclusion = libtest_mimic::run(&arguments, trials);
     if !listing {
         let ran = conclusion.num_passed + conclusion.num_failed;

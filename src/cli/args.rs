@@ -3,6 +3,7 @@
 //! Words only: what they mean together is for the command to say.
 
 mod ping;
+mod reassembly;
 mod show;
 mod sniff;
 mod trace;
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use ping::{Discovery, Format as PingFormat, HeaderTimes, Ping, Sort};
+pub use reassembly::Reassembly;
 pub use show::Show;
 pub use sniff::{Backend, Sniff, Timestamps, Way};
 pub use trace::{Percent, Trace, TraceFormat};

@@ -24,6 +24,7 @@ const FRAME: &[&str] = &[
     "direction",
     "layers",
     "anomalies",
+    "reassembled",
     "stopped",
 ];
 
@@ -193,6 +194,12 @@ fn frame_column(name: &str, shot: &Shot<'_>, cell: &mut Text) {
             for found in shot.packet.anomalies() {
                 separate(cell, b';');
                 cell.str(found.anomaly.id());
+            }
+        }
+        "reassembled" => {
+            for frame in shot.whole.iter().flat_map(|whole| &whole.frames) {
+                separate(cell, b';');
+                cell.number(*frame);
             }
         }
         _ => {

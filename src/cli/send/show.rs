@@ -69,6 +69,7 @@ impl Shower {
             digits: 6,
             show_anomalies: true,
             involved: &[],
+            whole: None,
         };
         match self.format {
             Show::Line => {
