@@ -22,7 +22,7 @@ mod writer;
 mod tests;
 
 pub use batch::{Batch, Interface, Resolution};
-pub use compression::Compression;
+pub use compression::{Compression, unpack};
 pub use lost::Lost;
 pub use reader::{Input, Reader, open};
 pub use record::{Lease, Places};

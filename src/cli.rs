@@ -23,6 +23,8 @@ mod line;
 mod naming;
 mod ndjson;
 mod paint;
+#[cfg(target_os = "linux")]
+mod ping;
 mod pipeline;
 mod plan;
 mod progress;
@@ -38,8 +40,12 @@ mod stage;
 mod stats;
 mod table;
 mod tally;
+#[cfg(target_os = "linux")]
+mod targets;
 mod text;
 pub mod time;
+#[cfg(target_os = "linux")]
+mod trace;
 
 use crate::error::Result;
 
@@ -65,6 +71,8 @@ impl Console<'_> {
 pub enum Outcome {
     /// Everything was done.
     Done,
+    /// Everything was done, and the answer is no.
+    No,
     /// A signal of this number interrupted it; what was finished is out.
     Interrupted(u8),
 }
@@ -79,8 +87,22 @@ pub fn run(cli: &args::Cli, console: &mut Console<'_>) -> Result<Outcome> {
         args::Command::Sniff(sniff) => sniff::run(sniff, cli.color, console),
         args::Command::Stats(stats) => stats::run(stats, cli.color, console),
         args::Command::Anomalies(anomalies) => anomalies::run(anomalies, cli.color, console),
+        #[cfg(target_os = "linux")]
+        args::Command::Ping(args) => ping::run(args, console),
+        #[cfg(not(target_os = "linux"))]
+        args::Command::Ping(_) => Err(crate::error::Error::usage(
+            "pinging",
+            "it takes Linux's sockets",
+        )),
         args::Command::Send(send) => send::run(send, cli.color, console),
         args::Command::Replay(replay) => send::replay(replay, console),
+        #[cfg(target_os = "linux")]
+        args::Command::Trace(trace) => trace::run(trace, console),
+        #[cfg(not(target_os = "linux"))]
+        args::Command::Trace(_) => Err(crate::error::Error::usage(
+            "tracing",
+            "it takes Linux's sockets",
+        )),
         args::Command::Filter(filter) => filter::run(filter, console),
         args::Command::Interfaces { format } => {
             interfaces::run(*format, console.out).map(|()| Outcome::Done)

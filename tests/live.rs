@@ -36,6 +36,8 @@ mod sandbox;
 mod send;
 #[path = "live/sniff.rs"]
 mod sniff;
+#[path = "live/trace.rs"]
+mod trace;
 
 /// Set for the program inside the namespace.
 const INSIDE: &str = "DOTQUAD_LIVE_NAMESPACE";
@@ -80,6 +82,9 @@ fn main() -> ExitCode {
     {
         return sandbox::be_inside(rest);
     }
+    if let Some(played) = trace::scene() {
+        return played;
+    }
     if let Some(played) = engine::scene() {
         return played;
     }
@@ -105,6 +110,7 @@ fn main() -> ExitCode {
     trials.extend(replay::trials(powers));
     trials.extend(send::trials(powers));
     trials.extend(names::trials(powers));
+    trials.extend(trace::trials(powers));
     trials.extend(reassembly::trials(powers));
     trials.extend(ring::trials(powers));
     trials.extend(sandbox::trials());

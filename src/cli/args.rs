@@ -2,19 +2,23 @@
 //!
 //! Words only: what they mean together is for the command to say.
 
+mod ping;
 mod reassembly;
 mod show;
 mod sniff;
 mod stats;
+mod trace;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use ping::{Discovery, Format as PingFormat, HeaderTimes, Ping, Sort};
 pub use reassembly::Reassembly;
 pub use show::Show;
 pub use sniff::{Backend, Sniff, Timestamps, Way};
 pub use stats::{Anomalies, By, CatalogueFormat, Format as StatsFormat, Stats, Table};
+pub use trace::{Percent, Trace, TraceFormat};
 
 use super::interfaces;
 use super::send::{ReplayArgs, SendArgs};
@@ -59,10 +63,14 @@ pub enum Command {
     Stats(Box<Stats>),
     /// Show the catalogue of anomalies
     Anomalies(Anomalies),
+    /// Ping one host or a million
+    Ping(Box<Ping>),
     /// Put one exact packet on the wire, or show it
     Send(Box<SendArgs>),
     /// Send a saved capture again
     Replay(ReplayArgs),
+    /// Find every hop between here and there
+    Trace(Box<Trace>),
     /// Show the program that a filter becomes
     Filter(FilterArgs),
     /// List the network interfaces

@@ -220,7 +220,7 @@ fn separate(cell: &mut Text, separator: u8) {
 }
 
 /// RFC 4180 section 2: quotes around what needs them, doubled inside.
-fn quoted(cell: &[u8], out: &mut Text) {
+pub(super) fn quoted(cell: &[u8], out: &mut Text) {
     if cell
         .iter()
         .any(|byte| matches!(byte, b',' | b'"' | b'\n' | b'\r'))

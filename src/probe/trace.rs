@@ -114,6 +114,9 @@ pub struct Config {
     pub max: u8,
     /// Questions to each hop, at least 1.
     pub queries: u8,
+    /// So many of the nearest hops are asked all their questions at once, so that a short path is
+    /// known in one round trip; the others are asked once until it is known how many there are.
+    pub eager: u8,
     /// The longest wait for an answer.
     pub wait: Duration,
     /// The type of service octet.
@@ -151,12 +154,15 @@ impl Config {
     /// What `dotquad trace` does when nothing else is asked for.
     #[must_use]
     pub fn new(targets: Vec<Target>, method: Method) -> Self {
+        let several = targets.len() > 1;
         Self {
-            pace: if targets.len() > 1 {
+            pace: if several {
                 Pace::per_second(1000)
             } else {
                 Pace::ONE
             },
+            // What is paced has no burst to gain from.
+            eager: if several { 0 } else { 5 },
             targets,
             method,
             source_port: 49_152,

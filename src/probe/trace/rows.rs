@@ -24,8 +24,8 @@ const LEAST_WAIT: Duration = Duration::from_millis(10);
 const TAIL: Duration = Duration::from_millis(500);
 /// Where nothing has answered at all, this long before the rest of the questions.
 const SILENCE: Duration = Duration::from_millis(1500);
-/// Between slow questions: limits on answers are commonly one a second.
-const SLOWLY: Duration = Duration::from_secs(1);
+/// Between slow questions: limits on answers are commonly one a second, by clocks other than ours.
+const SLOWLY: Duration = Duration::from_millis(1100);
 /// An answer waits this long for the stamp of its probe's departure.
 const STAMP: Duration = Duration::from_millis(1);
 
@@ -327,6 +327,7 @@ impl Rows {
         for at in self.told..self.rows.len() {
             let ttl = self.ttl(at);
             let is_first = at < self.horizon && end.is_none_or(|end| at <= end);
+            let is_near = at < usize::from(config.eager);
             let is_end = end == Some(at);
             let needed = if is_end {
                 self.missing_at_end(at)
@@ -340,8 +341,8 @@ impl Rows {
             for (query, slot) in row.slots.iter_mut().enumerate() {
                 match slot {
                     Slot::Open(None) => {
-                        let due =
-                            (query == 0 && is_first) || (at < limit && !refused && query < needed);
+                        let due = (is_first && (query == 0 || is_near))
+                            || (at < limit && !refused && query < needed);
                         if !due {
                             if refused && query > 0 {
                                 *slot = Slot::Lost;
