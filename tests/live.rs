@@ -24,6 +24,8 @@ mod engine;
 mod filter;
 #[path = "live/names.rs"]
 mod names;
+#[path = "live/ping.rs"]
+mod ping;
 #[path = "live/ring.rs"]
 mod ring;
 #[path = "live/sandbox.rs"]
@@ -97,6 +99,7 @@ fn main() -> ExitCode {
     let listing = arguments.list;
     let mut trials = filter::trials(powers);
     trials.extend(names::trials(powers));
+    trials.extend(ping::trials(powers));
     trials.extend(ring::trials(powers));
     trials.extend(sandbox::trials());
     trials.extend(sniff::trials(powers));
