@@ -369,7 +369,7 @@ fn checksum(message: &[u8]) -> u16 {
     while sum > 0xffff {
         sum = (sum >> 16) + (sum & 0xffff);
     }
-    !(sum as u16)
+    !u16::try_from(sum).unwrap_or(0)
 }
 
 fn sealed(mut message: Vec<u8>) -> Vec<u8> {
