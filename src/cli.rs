@@ -31,6 +31,7 @@ mod reading;
 mod recorder;
 mod render;
 mod selector;
+pub mod send;
 mod shot;
 mod sniff;
 mod stage;
@@ -84,6 +85,8 @@ pub fn run(cli: &args::Cli, console: &mut Console<'_>) -> Result<Outcome> {
             "pinging",
             "it takes Linux's sockets",
         )),
+        args::Command::Send(send) => send::run(send, cli.color, console),
+        args::Command::Replay(replay) => send::replay(replay, console),
         args::Command::Filter(filter) => filter::run(filter, console),
         args::Command::Interfaces { format } => {
             interfaces::run(*format, console.out).map(|()| Outcome::Done)

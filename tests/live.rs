@@ -26,10 +26,14 @@ mod filter;
 mod names;
 #[path = "live/ping.rs"]
 mod ping;
+#[path = "live/replay.rs"]
+mod replay;
 #[path = "live/ring.rs"]
 mod ring;
 #[path = "live/sandbox.rs"]
 mod sandbox;
+#[path = "live/send.rs"]
+mod send;
 #[path = "live/sniff.rs"]
 mod sniff;
 
@@ -98,6 +102,8 @@ fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let listing = arguments.list;
     let mut trials = filter::trials(powers);
+    trials.extend(replay::trials(powers));
+    trials.extend(send::trials(powers));
     trials.extend(names::trials(powers));
     trials.extend(ping::trials(powers));
     trials.extend(ring::trials(powers));

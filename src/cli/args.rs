@@ -15,6 +15,7 @@ pub use show::Show;
 pub use sniff::{Backend, Sniff, Timestamps, Way};
 
 use super::interfaces;
+use super::send::{ReplayArgs, SendArgs};
 
 /// Takes IPv4 packets apart field by field.
 #[derive(Debug, Parser)]
@@ -54,6 +55,10 @@ pub enum Command {
     Sniff(Box<Sniff>),
     /// Ping one host or a million
     Ping(Box<Ping>),
+    /// Put one exact packet on the wire, or show it
+    Send(Box<SendArgs>),
+    /// Send a saved capture again
+    Replay(ReplayArgs),
     /// Show the program that a filter becomes
     Filter(FilterArgs),
     /// List the network interfaces
@@ -131,6 +136,8 @@ pub enum Format {
     Ndjson,
     /// Chosen fields, comma separated (see --fields)
     Csv,
+    /// A file for send --spec, for each IPv4 packet
+    Spec,
 }
 
 /// Show the packets of a saved capture.

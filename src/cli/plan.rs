@@ -92,6 +92,7 @@ impl Plan {
             Format::Detail => Output::Detail(paint),
             Format::Diagram => Output::Diagram(paint),
             Format::Ndjson => Output::Ndjson,
+            Format::Spec => Output::Spec,
             Format::Csv => {
                 let csv = Csv::new(args.fields.as_deref().unwrap_or(csv::DEFAULT))?;
                 judge.checksums = csv.needs_checksums();
@@ -145,7 +146,7 @@ pub(super) fn workers(args: &Show) -> usize {
     }
 }
 
-fn wants_color(color: Color) -> bool {
+pub(super) fn wants_color(color: Color) -> bool {
     match color {
         Color::Always => true,
         Color::Never => false,

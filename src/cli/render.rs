@@ -12,6 +12,7 @@ use super::line::Line;
 use super::paint::Paint;
 use super::pipeline::{Dealt, Made};
 use super::selector::Selector;
+use super::send::spec;
 use super::shot::Shot;
 use super::text::Text;
 use super::{detail, diagram, ndjson};
@@ -36,6 +37,8 @@ pub(super) enum Output {
     Detail(Paint),
     Diagram(Paint),
     Ndjson,
+    /// As a file for send.
+    Spec,
     Csv(Csv),
 }
 
@@ -260,6 +263,7 @@ impl Renderer {
             Output::Detail(paint) => detail::render(&shot, *paint, out),
             Output::Diagram(paint) => diagram::render(&shot, *paint, out),
             Output::Ndjson => ndjson::render(&shot, out),
+            Output::Spec => spec::render(&shot, out),
             Output::Csv(csv) => csv.render(&shot, out),
         }
         if let Some(dump) = self.dump {
