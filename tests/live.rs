@@ -24,6 +24,8 @@ mod engine;
 mod filter;
 #[path = "live/names.rs"]
 mod names;
+#[path = "live/ping.rs"]
+mod ping;
 #[path = "live/reassembly.rs"]
 mod reassembly;
 #[path = "live/replay.rs"]
@@ -112,6 +114,7 @@ fn main() -> ExitCode {
     trials.extend(names::trials(powers));
     trials.extend(trace::trials(powers));
     trials.extend(reassembly::trials(powers));
+    trials.extend(ping::trials(powers));
     trials.extend(ring::trials(powers));
     trials.extend(sandbox::trials());
     trials.extend(engine::trials(powers));

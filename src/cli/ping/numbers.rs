@@ -87,9 +87,9 @@ mod tests {
         assert_eq!(shown(34_000), "0.034");
         assert_eq!(shown(999_499), "0.999");
         assert_eq!(shown(999_500), "1.00");
-        assert_eq!(shown(9_994_000), "10.00");
+        assert_eq!(shown(9_994_000), "9.99");
         assert_eq!(shown(9_995_000), "10.0");
-        assert_eq!(shown(99_949_000), "100.0");
+        assert_eq!(shown(99_949_000), "99.9");
         assert_eq!(shown(99_950_000), "100");
         assert_eq!(shown(1_234_567_890), "1235");
     }

@@ -48,7 +48,8 @@ pub(super) struct Plan {
 /// # Errors
 /// What does not go together, and what must not be done without a word more.
 pub(super) fn plan(args: &Ping, chosen: &Chosen, hops: &[String], cards: &[Card]) -> Result<Plan> {
-    let many = chosen.targets.len() > 1;
+    // Several were named, even if one alone has an address.
+    let many = chosen.targets.len() > 1 || !chosen.unresolved.is_empty();
     let spread = guard_broadcast(args, chosen, cards)?;
     guard_flood(args, chosen, many, cards)?;
     let text = args.format == PingFormat::Text && !many;

@@ -151,10 +151,10 @@ mod tests {
     #[test]
     fn a_route_is_told_once() {
         let mut routes = Routes::default();
-        let mut option = vec![1, 7, 11, 8, 10, 0, 0, 1, 0, 0, 0, 0];
+        let option = [1, 7, 11, 8, 10, 0, 0, 1, 0, 0, 0, 0];
         assert_eq!(shown(&mut routes, &option), "\nNOP\nRR: \t10.0.0.1\n");
         assert_eq!(shown(&mut routes, &option), "\nNOP\t(same route)");
-        option[3] = 12;
+        let option = [1, 7, 11, 12, 10, 0, 0, 1, 0, 0, 0, 0];
         let both = "\nNOP\nRR: \t10.0.0.1\n\t0.0.0.0\n";
         assert_eq!(shown(&mut routes, &option), both);
     }
