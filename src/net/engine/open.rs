@@ -404,6 +404,7 @@ fn assemble(
     Ok(Engine {
         ports,
         ready: Vec::new(),
+        asked: false,
         scout,
         identifier,
         raw,

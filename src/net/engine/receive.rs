@@ -70,6 +70,7 @@ impl Engine {
         for index in 0..self.ports.len() {
             if self.found(index, PollFlags::POLLERR)
                 && self.drain(index, clock, sink) == 0
+                && self.asked
                 && let Some(port) = self.ports.get(index)
             {
                 // An error that no queue holds would wake us for ever.
