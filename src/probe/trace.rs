@@ -128,8 +128,9 @@ pub struct Config {
     pub cycles: u32,
     /// From the start of one cycle to the next.
     pub cycle_interval: Duration,
-    /// Ask a hop again slowly that answered only some, to tell a limit on answers from loss. A
-    /// second or more each.
+    /// Wait for hops that answered only some and are asked again slowly, to tell a limit on
+    /// answers from loss: a second and more for each question. Otherwise they are asked again
+    /// only while something else is waited for anyway.
     pub recheck: bool,
     /// Look for the path MTU, beginning with this size, in bytes: the MTU of the interface. Hops
     /// are told when it is known.
@@ -174,7 +175,7 @@ impl Config {
             gap: 5,
             cycles: 1,
             cycle_interval: Duration::from_secs(1),
-            recheck: true,
+            recheck: false,
             mtu: None,
             multipath: None,
             header_included: true,

@@ -41,6 +41,9 @@ pub(crate) fn config(scenario: &Table, internet: &Internet) -> Config {
     config.tos = number("tos").map_or(config.tos, |value| value as u8);
     config.cycles = number("cycles").map_or(config.cycles, |value| value as u32);
     config.mtu = number("interface_mtu").map(|mtu| mtu as u16);
+    config.recheck = scenario
+        .get("recheck")
+        .is_some_and(|recheck| recheck.as_bool().unwrap());
     config.seed = 7;
     config
 }
