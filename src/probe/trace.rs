@@ -130,13 +130,14 @@ pub struct Config {
     pub cycle_interval: Duration,
     /// Wait for hops that answered only some and are asked again slowly, to tell a limit on
     /// answers from loss: a second and more for each question. Otherwise they are asked again
-    /// only while something else is waited for anyway.
+    /// only while something else is waited for anyway. [`multipath`](Self::multipath) waits
+    /// always: it needs the answers.
     pub recheck: bool,
     /// Look for the path MTU, beginning with this size, in bytes: the MTU of the interface. Hops
     /// are told when it is known.
     pub mtu: Option<u16>,
-    /// Look for all paths, instead of asking one hop by hop; [`mtu`](Self::mtu) then counts for
-    /// nothing.
+    /// Look for all paths, instead of asking one hop by hop; [`mtu`](Self::mtu) is then that of
+    /// the way of flow 0.
     pub multipath: Option<Multipath>,
     /// The network sends whole datagrams as they are given, identification included. Otherwise
     /// (datagram sockets) a probe is known by what the kernel remembers of it.

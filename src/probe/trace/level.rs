@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use super::row::{Heard, Place};
 use super::{Balancing, Confidence};
@@ -29,6 +30,8 @@ pub(super) fn enough(branches: usize, confidence: Confidence) -> usize {
 #[derive(Debug)]
 pub(super) enum State {
     Queued,
+    /// To be asked again, not before this.
+    Later(Duration),
     Asked(u64),
     Heard(Box<Heard>),
     Lost,
@@ -52,6 +55,8 @@ pub(super) struct Level {
     pub(super) silent: BTreeSet<u16>,
     /// Flows that were looked for so that more would pass through its routers.
     pub(super) tried: usize,
+    /// Flows that were lost, and are asked again slowly.
+    pub(super) slowly: Vec<u16>,
 }
 
 impl Trial {
@@ -63,7 +68,10 @@ impl Trial {
     }
 
     pub(super) fn is_open(&self) -> bool {
-        matches!(self.state, State::Queued | State::Asked(_))
+        matches!(
+            self.state,
+            State::Queued | State::Later(_) | State::Asked(_)
+        )
     }
 
     pub(super) fn heard(&self) -> Option<&Heard> {
