@@ -140,10 +140,16 @@ fn a_single_way_takes_as_few_flows_as_rule_out_another() {
 #[test]
 fn diamonds_are_missed_no_more_often_than_was_promised() {
     for (confidence, promised) in [(Confidence::Percent95, 50), (Confidence::Percent99, 10)] {
+        let flows = match confidence {
+            Confidence::Percent95 => [6, 11, 16, 21, 27, 33, 39, 45],
+            Confidence::Percent99 => [8, 15, 21, 28, 36, 43, 51, 58],
+        };
         for method in [Method::Udp, Method::Icmp, Method::Tcp] {
             let mut missed = 0;
+            let mut probes = [(0, 0); 9];
             for seed in 0..1000 {
-                let diamond = simple(2 + seed as usize % 7);
+                let width = 2 + seed as usize % 7;
+                let diamond = simple(width);
                 let summary = diamond.trace(seed, method, confidence, 10_000);
                 assert!(summary.reached && !summary.exhausted, "{seed}: {summary:?}");
                 assert!(
@@ -151,9 +157,22 @@ fn diamonds_are_missed_no_more_often_than_was_promised() {
                     "{seed}: {summary:?}"
                 );
                 missed += u32::from(found(&summary) != diamond.links());
+                probes[width].0 += summary.probes;
+                probes[width].1 += 1;
             }
             println!("{method:?} {confidence:?}: {missed} of 1000 missed");
             assert!(missed <= promised, "{method:?} {confidence:?}: {missed}");
+            for (width, (sum, count)) in probes.into_iter().enumerate().skip(2) {
+                let mean = sum / count;
+                // With node control everywhere: two single hops, the diamond, each of its
+                // routers, the target, and one flow again and again.
+                let full = flows[0] * (4 + width as u64) + flows[width - 1];
+                println!("  {width} wide: {mean} probes, {full} and more with node control");
+                assert!(
+                    mean < full,
+                    "{method:?} {confidence:?} {width}: {mean}, {full}"
+                );
+            }
         }
     }
 }
@@ -186,7 +205,7 @@ fn nested_and_meshed_diamonds_are_told_apart() {
     for (at, shape) in shapes.into_iter().enumerate() {
         let diamond = Diamond::new(shape);
         let mut missed = 0;
-        for seed in 0..100 {
+        for seed in 0..1000 {
             let summary = diamond.trace(seed, Method::Udp, Confidence::Percent99, 10_000);
             assert!(
                 found(&summary).is_subset(&diamond.links()),
@@ -194,8 +213,9 @@ fn nested_and_meshed_diamonds_are_told_apart() {
             );
             missed += u32::from(found(&summary) != diamond.links());
         }
+        println!("shape {at}: {missed} of 1000 missed");
         // At most three points of branching, each with 1 percent.
-        assert!(missed <= 3, "{at}: {missed} of 100");
+        assert!(missed <= 30, "{at}: {missed} of 1000");
     }
 }
 

@@ -4,14 +4,17 @@
 //! Hop by hop: to find what follows a router, flows that are known to pass through it are sent
 //! one hop farther, until so many have shown nothing new that one more branch would have shown
 //! itself with the confidence asked for. Flows that pass through a router are found by trying.
+//! Where routers of a hop look alike, `lite` counts for all of them together.
 //! Knows flows, distances and answers, not packets.
 
+mod lite;
 mod marks;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use self::lite::Lite;
 use super::ledger::{Appearance, Ask, Ledger};
 use super::level::{Level, Node, State, Trial, enough};
 use super::row::{Heard, Place};
@@ -269,6 +272,16 @@ impl Ways {
         let (sources, controlled) = self.sources();
         let confidence = self.settings.confidence;
         let at = self.levels.len() - 1;
+        if controlled {
+            match self.plan_lite(at, &sources, asks) {
+                Lite::Asked => return true,
+                Lite::Known(branching) => {
+                    return self.look_back(at, &sources, asks)
+                        || self.test_flow(at, branching, asks);
+                }
+                Lite::Fails => {}
+            }
+        }
         let ttl = self.ttl(at);
         let mut fresh = self.fresh;
         let mut lacking = 0;
@@ -278,9 +291,11 @@ impl Ways {
         let mut asked: Vec<u16> = Vec::new();
         let mut branching = None;
         for (node, flows) in &sources {
-            // Where nobody can say which way a flow takes, any is as good as another.
+            // Where nobody can say which way a flow takes, or all pass through one router, any
+            // is as good as another.
+            let is_any = !controlled || (node.is_some() && sources.len() == 1);
             let mut flows = flows.clone();
-            if !controlled {
+            if is_any {
                 flows.extend(level.flows.keys());
             }
             let met = level.met(&flows);
@@ -319,7 +334,7 @@ impl Ways {
                 .collect();
             let short = missing - ready.len();
             asked.extend(ready);
-            if !controlled {
+            if is_any {
                 for _ in 0..short.min(AT_ONCE) {
                     asked.push(fresh);
                     fresh = fresh.saturating_add(1);
