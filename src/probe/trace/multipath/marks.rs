@@ -35,7 +35,7 @@ impl Ways {
         };
         let seen = self.levels.iter().take(at);
         let is_first = !seen
-            .flat_map(|level| level.heard())
+            .flat_map(super::super::level::Level::heard)
             .any(|heard| heard.appearance.is_some());
         for (&flow, trial) in &level.flows {
             let Some(heard) = trial.heard() else { continue };

@@ -10,9 +10,9 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::super::Config;
 use super::super::ledger::Ask;
 use super::super::row::{Row, Slot};
+use super::super::{Config, Pace};
 use super::Rows;
 
 /// First questions go so many distances beyond the last that answered: most paths are shorter,
@@ -56,7 +56,7 @@ impl Rows {
         };
         let mut ahead = match end {
             Some(_) => 0,
-            None => self.ahead(behind),
+            None => self.ahead(behind, config),
         };
         let flow = self.flow;
         // In the first round all rows have their first question before one has its second.
@@ -113,7 +113,12 @@ impl Rows {
 
     /// How many questions may go to rows that are not known to lie on the path, beside the
     /// first ones: first questions that were kept back make room for as many others.
-    fn ahead(&self, behind: usize) -> usize {
+    fn ahead(&self, behind: usize, config: &Config) -> usize {
+        // Where the pace is what takes time, what is asked in vain holds up the rest.
+        let at_once = config.pace.packets;
+        if at_once > 0 && at_once < Pace::ONE.packets {
+            return 0;
+        }
         let open = |row: &Row, from: usize| {
             let slots = row.slots.iter().skip(from);
             slots.filter(|slot| !slot.is_settled()).count()
