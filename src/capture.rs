@@ -21,7 +21,7 @@ mod writer;
 mod tests;
 
 pub use batch::{Batch, Interface, Resolution};
-pub use compression::Compression;
+pub use compression::{Compression, unpack};
 pub use reader::{Input, Reader, open};
 pub use record::{Lease, Places};
 pub use writer::{Format, Statistics, Target, Writer, Written};

@@ -17,10 +17,13 @@ mod filter;
 mod hexdump;
 pub mod interfaces;
 pub mod keys;
+mod late;
 mod line;
 mod naming;
 mod ndjson;
 mod paint;
+#[cfg(target_os = "linux")]
+mod ping;
 mod pipeline;
 mod plan;
 mod progress;
@@ -29,13 +32,18 @@ mod reading;
 mod recorder;
 mod render;
 mod selector;
+pub mod send;
 mod shot;
 mod sniff;
 mod stage;
 mod table;
 mod tally;
+#[cfg(target_os = "linux")]
+mod targets;
 mod text;
 pub mod time;
+#[cfg(target_os = "linux")]
+mod trace;
 
 use crate::error::Result;
 
@@ -61,6 +69,8 @@ impl Console<'_> {
 pub enum Outcome {
     /// Everything was done.
     Done,
+    /// Everything was done, and the answer is no.
+    No,
     /// A signal of this number interrupted it; what was finished is out.
     Interrupted(u8),
 }
@@ -73,6 +83,22 @@ pub fn run(cli: &args::Cli, console: &mut Console<'_>) -> Result<Outcome> {
     match &cli.command {
         args::Command::Decode(decode) => decode::run(decode, cli.color, console),
         args::Command::Sniff(sniff) => sniff::run(sniff, cli.color, console),
+        #[cfg(target_os = "linux")]
+        args::Command::Ping(args) => ping::run(args, console),
+        #[cfg(not(target_os = "linux"))]
+        args::Command::Ping(_) => Err(crate::error::Error::usage(
+            "pinging",
+            "it takes Linux's sockets",
+        )),
+        args::Command::Send(send) => send::run(send, cli.color, console),
+        args::Command::Replay(replay) => send::replay(replay, console),
+        #[cfg(target_os = "linux")]
+        args::Command::Trace(trace) => trace::run(trace, console),
+        #[cfg(not(target_os = "linux"))]
+        args::Command::Trace(_) => Err(crate::error::Error::usage(
+            "tracing",
+            "it takes Linux's sockets",
+        )),
         args::Command::Filter(filter) => filter::run(filter, console),
         args::Command::Interfaces { format } => {
             interfaces::run(*format, console.out).map(|()| Outcome::Done)

@@ -28,6 +28,7 @@ fn main() -> ExitCode {
     );
     match outcome {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::No) => ExitCode::from(NO),
         Ok(Outcome::Interrupted(signal)) => ExitCode::from(SIGNAL.saturating_add(signal)),
         Err(error) if error.kind() == Kind::ClosedPipe => ExitCode::SUCCESS,
         Err(error) => {

@@ -1,4 +1,5 @@
 //! What several packets mean together. Knows dissected packets and their times, as they come;
 //! no I/O, no clock.
 
-pub mod fragments;
+pub mod as_table;
+pub mod reassembly;

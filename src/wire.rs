@@ -7,6 +7,7 @@
 //! the table of `packet.rs`, and one line where its parent says what comes next.
 
 pub mod anomaly;
+pub mod build;
 pub mod checksum;
 pub mod field;
 pub mod frame;

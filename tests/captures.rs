@@ -95,7 +95,15 @@ fn every_anomaly_has_its_capture_and_every_capture_its_anomaly() {
 }
 
 /// Frames alone cannot show what takes several of them.
-const NEEDS_SEVERAL: [&str; 2] = ["ipv4.fragment.overlap", "ipv4.fragment.conflict"];
+const NEEDS_SEVERAL: [&str; 7] = [
+    "ipv4.fragment.overlap",
+    "ipv4.fragment.conflict",
+    "ipv4.fragment.end",
+    "ipv4.fragment.timeout",
+    "ipv4.fragment.missing_first",
+    "ipv4.fragment.missing_last",
+    "ipv4.identification.reused",
+];
 
 #[test]
 fn each_anomaly_fires_where_it_is_shown_and_nowhere_near() {

@@ -29,6 +29,8 @@ mod hostile_text;
 mod names;
 #[path = "decode/packets.rs"]
 mod packets;
+#[path = "decode/reassembly.rs"]
+mod reassembly;
 #[path = "decode/streams.rs"]
 mod streams;
 #[path = "decode/writing.rs"]

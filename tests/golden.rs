@@ -37,6 +37,18 @@ const SHOWN: &[&str] = &[
 /// How those of one anomaly are: the rest would say the same again.
 const SHOWN_ODD: &[&str] = &["", "--format ndjson"];
 
+/// How those of fragments are besides.
+const SHOWN_WHOLE: &[&str] = &[
+    "--reassemble",
+    "--reassemble -v",
+    "--reassemble --format diagram",
+    "--reassemble --format table",
+    "--reassemble --format ndjson",
+    "--reassemble --format csv --fields frame,len,layers,udp.checksum_ok,reassembled",
+    "--reassemble --reassembly-policy first",
+    "--reassemble --reassembly-policy last",
+];
+
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -103,7 +115,12 @@ fn compare(folder: &str, options: &[&str]) {
     }
     for capture in captures(folder) {
         let mut found = String::new();
-        for option in options {
+        let whole = if capture.contains("/fragments") {
+            SHOWN_WHOLE
+        } else {
+            &[]
+        };
+        for option in options.iter().chain(whole) {
             let space = if option.is_empty() { "" } else { " " };
             play(
                 &format!("dotquad decode{space}{option} {capture}"),

@@ -24,12 +24,20 @@ mod engine;
 mod filter;
 #[path = "live/names.rs"]
 mod names;
+#[path = "live/reassembly.rs"]
+mod reassembly;
+#[path = "live/replay.rs"]
+mod replay;
 #[path = "live/ring.rs"]
 mod ring;
 #[path = "live/sandbox.rs"]
 mod sandbox;
+#[path = "live/send.rs"]
+mod send;
 #[path = "live/sniff.rs"]
 mod sniff;
+#[path = "live/trace.rs"]
+mod trace;
 
 /// Set for the program inside the namespace.
 const INSIDE: &str = "DOTQUAD_LIVE_NAMESPACE";
@@ -74,6 +82,9 @@ fn main() -> ExitCode {
     {
         return sandbox::be_inside(rest);
     }
+    if let Some(played) = trace::scene() {
+        return played;
+    }
     if let Some(played) = engine::scene() {
         return played;
     }
@@ -96,11 +107,15 @@ fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let listing = arguments.list;
     let mut trials = filter::trials(powers);
+    trials.extend(replay::trials(powers));
+    trials.extend(send::trials(powers));
     trials.extend(names::trials(powers));
+    trials.extend(trace::trials(powers));
+    trials.extend(reassembly::trials(powers));
     trials.extend(ring::trials(powers));
     trials.extend(sandbox::trials());
-    trials.extend(sniff::trials(powers));
     trials.extend(engine::trials(powers));
+    trials.extend(sniff::trials(powers));
     let conclusion = libtest_mimic::run(&arguments, trials);
     if !listing {
         let ran = conclusion.num_passed + conclusion.num_failed;

@@ -8,9 +8,12 @@ mod lz4;
 
 use std::ffi::OsStr;
 use std::fmt;
+use std::fs::File;
 use std::io::{self, BufReader, Cursor, Read, Write};
+use std::path::Path;
 
 use super::reader::{plain, read_some};
+use crate::error::{Error, Result, named};
 
 /// How a capture is packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,6 +151,27 @@ impl Unpacked {
         };
         Ok(Self { input, compression })
     }
+}
+
+/// A whole file with whatever it was packed in taken off, for tables that are read beside
+/// captures.
+///
+/// # Errors
+/// [`Kind::Usage`](crate::error::Kind::Usage) when it cannot be read, is damaged, or holds more
+/// than `most` bytes.
+pub fn unpack(path: &Path, most: u64) -> Result<Vec<u8>> {
+    let failed = |why: &dyn fmt::Display| Error::usage(format!("reading {}", named(path)), why);
+    let file = File::open(path).map_err(|why| failed(&plain(&why)))?;
+    let unpacked = Unpacked::new(Box::new(file)).map_err(|why| failed(&plain(&why)))?;
+    let mut bytes = Vec::new();
+    let mut limited = unpacked.input.take(most.saturating_add(1));
+    limited
+        .read_to_end(&mut bytes)
+        .map_err(|why| failed(&unpacked.compression.explain(&why)))?;
+    if bytes.len() as u64 > most {
+        return Err(failed(&format!("it holds more than {most} bytes")));
+    }
+    Ok(bytes)
 }
 
 /// Up to four bytes: fewer only when the input ends.

@@ -2,17 +2,24 @@
 //!
 //! Words only: what they mean together is for the command to say.
 
+mod ping;
+mod reassembly;
 mod show;
 mod sniff;
+mod trace;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use ping::{Discovery, Format as PingFormat, HeaderTimes, Ping, Sort};
+pub use reassembly::Reassembly;
 pub use show::Show;
 pub use sniff::{Backend, Sniff, Timestamps, Way};
+pub use trace::{Percent, Trace, TraceFormat};
 
 use super::interfaces;
+use super::send::{ReplayArgs, SendArgs};
 
 /// Takes IPv4 packets apart field by field.
 #[derive(Debug, Parser)]
@@ -50,6 +57,14 @@ pub enum Command {
     Decode(Box<Decode>),
     /// Show packets as they come, or write them to a capture
     Sniff(Box<Sniff>),
+    /// Ping one host or a million
+    Ping(Box<Ping>),
+    /// Put one exact packet on the wire, or show it
+    Send(Box<SendArgs>),
+    /// Send a saved capture again
+    Replay(ReplayArgs),
+    /// Find every hop between here and there
+    Trace(Box<Trace>),
     /// Show the program that a filter becomes
     Filter(FilterArgs),
     /// List the network interfaces
@@ -127,6 +142,8 @@ pub enum Format {
     Ndjson,
     /// Chosen fields, comma separated (see --fields)
     Csv,
+    /// A file for send --spec, for each IPv4 packet
+    Spec,
 }
 
 /// Show the packets of a saved capture.

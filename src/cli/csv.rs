@@ -24,6 +24,7 @@ const FRAME: &[&str] = &[
     "direction",
     "layers",
     "anomalies",
+    "reassembled",
     "stopped",
 ];
 
@@ -195,6 +196,12 @@ fn frame_column(name: &str, shot: &Shot<'_>, cell: &mut Text) {
                 cell.str(found.anomaly.id());
             }
         }
+        "reassembled" => {
+            for frame in shot.whole.iter().flat_map(|whole| &whole.frames) {
+                separate(cell, b';');
+                cell.number(*frame);
+            }
+        }
         _ => {
             if let Some(stopped) = shot.packet.stopped() {
                 cell.str(stopped.protocol.name());
@@ -213,7 +220,7 @@ fn separate(cell: &mut Text, separator: u8) {
 }
 
 /// RFC 4180 section 2: quotes around what needs them, doubled inside.
-fn quoted(cell: &[u8], out: &mut Text) {
+pub(super) fn quoted(cell: &[u8], out: &mut Text) {
     if cell
         .iter()
         .any(|byte| matches!(byte, b',' | b'"' | b'\n' | b'\r'))

@@ -2,7 +2,7 @@
 //!
 //! The page a student reads. A visitor like any other; it knows no protocol.
 
-use super::line::value;
+use super::line::{ranges, value};
 use super::paint::{Paint, Role};
 use super::shot::Shot;
 use super::text::Text;
@@ -45,6 +45,13 @@ pub(super) fn render(shot: &Shot<'_>, paint: Paint, out: &mut Text) {
         out.str(direction.name());
     }
     out.push(b'\n');
+    if let Some(whole) = shot.whole {
+        out.str("  Datagram of ");
+        out.number(u64::from(whole.length));
+        out.str(" bytes, reassembled from frames ");
+        ranges(&whole.frames, out);
+        out.push(b'\n');
+    }
     for comment in frame.comments {
         out.str("  Comment: ");
         out.escaped(comment.as_bytes());

@@ -3,7 +3,7 @@
 //! A visitor that collects the fields of one layer by their bits and draws them when the layer
 //! ends; it knows no protocol, so every header there is has its picture.
 
-use super::line::value;
+use super::line::{ranges, value};
 use super::paint::{Paint, Role};
 use super::shot::Shot;
 use super::text::Text;
@@ -16,6 +16,11 @@ const ROW: u32 = 32;
 const MAX_ROWS: u32 = 40;
 
 pub(super) fn render(shot: &Shot<'_>, paint: Paint, out: &mut Text) {
+    if let Some(whole) = shot.whole {
+        out.str("Reassembled from frames ");
+        ranges(&whole.frames, out);
+        out.push(b'\n');
+    }
     let mut visitor = Drawing {
         out,
         paint,

@@ -105,6 +105,10 @@ impl Line {
             out.number(u64::from(shot.frame.wire_len));
             out.str(" bytes]");
         }
+        if let Some(whole) = shot.whole {
+            out.str(" reassembled from frames ");
+            ranges(&whole.frames, out);
+        }
         if let Some(stopped) = shot.packet.stopped() {
             paint.start(out, Role::Wrong);
             out.str(" [");
@@ -161,6 +165,23 @@ impl Line {
             out.str(direction.name());
         }
         gap
+    }
+}
+
+/// Numbers in their order, neighbours joined: `1-3, 7`.
+pub(super) fn ranges(numbers: &[u64], out: &mut Text) {
+    let follows = |a: &u64, b: &u64| a.checked_add(1) == Some(*b);
+    for (at, run) in numbers.chunk_by(follows).enumerate() {
+        if at > 0 {
+            out.str(", ");
+        }
+        if let [first, .., last] = run {
+            out.number(*first);
+            out.push(b'-');
+            out.number(*last);
+        } else if let [only] = run {
+            out.number(*only);
+        }
     }
 }
 

@@ -79,6 +79,16 @@ pub(super) fn render(shot: &Shot<'_>, out: &mut Text) {
         }
         out.push(b']');
     }
+    if let Some(whole) = shot.whole {
+        out.str(",\"reassembled\":{\"frames\":[");
+        for frame in &whole.frames {
+            comma(out);
+            out.number(*frame);
+        }
+        out.str("],\"length\":");
+        out.number(u64::from(whole.length));
+        out.push(b'}');
+    }
     if let Some(stopped) = shot.packet.stopped() {
         out.str(",\"stopped\":{\"layer\":\"");
         out.str(stopped.protocol.name());

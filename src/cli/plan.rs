@@ -19,6 +19,7 @@ use super::time::{self, Clock};
 use crate::capture::Interface;
 use crate::error::{Error, Result};
 use crate::net::resolver::Resolver;
+use crate::survey::reassembly;
 use crate::wire::packet::Judge;
 
 /// What to do with each frame and where it goes.
@@ -40,6 +41,8 @@ pub(super) struct Plan {
     pub(super) skip: u64,
     /// Frames to stop after.
     pub(super) limit: Option<u64>,
+    /// What to do with fragments.
+    pub(super) reassembly: reassembly::Options,
     /// Who looks up names.
     pub(super) names: Option<Arc<Resolver>>,
 }
@@ -92,6 +95,7 @@ impl Plan {
             Format::Detail => Output::Detail(paint),
             Format::Diagram => Output::Diagram(paint),
             Format::Ndjson => Output::Ndjson,
+            Format::Spec => Output::Spec,
             Format::Csv => {
                 let csv = Csv::new(args.fields.as_deref().unwrap_or(csv::DEFAULT))?;
                 judge.checksums = csv.needs_checksums();
@@ -112,8 +116,12 @@ impl Plan {
                 "bytes can stand below lines, details and diagrams only",
             ));
         }
+        let reassembly = fragments(args, shows, selector.is_none())?;
+        let mut renderer = Renderer::new(output, judge, dump, selector);
+        renderer.reassemble = reassembly.assemble;
         Ok(Self {
-            renderer: Renderer::new(output, judge, dump, selector),
+            renderer,
+            reassembly,
             recorder: None,
             interface: None,
             tally: None,
@@ -126,6 +134,29 @@ impl Plan {
             names,
         })
     }
+}
+
+/// What to do with fragments; of a filter's input, not all are seen unless all are kept.
+fn fragments(args: &Show, shows: bool, unfiltered: bool) -> Result<reassembly::Options> {
+    if !args.reassembly.reassemble {
+        return Ok(reassembly::Options {
+            complete: unfiltered,
+            ..reassembly::Options::default()
+        });
+    }
+    if args.count || !shows {
+        return Err(Error::usage(
+            "reading --reassemble",
+            "datagrams are put together to be shown, and nothing is shown here",
+        )
+        .advice("leave --count or -w away"));
+    }
+    Ok(reassembly::Options {
+        assemble: true,
+        policy: args.reassembly.policy.into(),
+        memory: (args.reassembly.mib as usize).saturating_mul(1 << 20),
+        complete: true,
+    })
 }
 
 /// The format that was asked for, by one word or the other.
@@ -145,7 +176,7 @@ pub(super) fn workers(args: &Show) -> usize {
     }
 }
 
-fn wants_color(color: Color) -> bool {
+pub(super) fn wants_color(color: Color) -> bool {
     match color {
         Color::Always => true,
         Color::Never => false,

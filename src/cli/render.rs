@@ -12,11 +12,13 @@ use super::line::Line;
 use super::paint::Paint;
 use super::pipeline::{Dealt, Made};
 use super::selector::Selector;
+use super::send::spec;
 use super::shot::Shot;
 use super::text::Text;
 use super::{detail, diagram, ndjson};
 use crate::capture::Batch;
 use crate::error::Result;
+use crate::survey::reassembly::Whole;
 use crate::wire::anomaly::Anomaly;
 use crate::wire::frame::{Frame, Time};
 use crate::wire::packet::{Judge, Packet, dissect};
@@ -36,6 +38,8 @@ pub(super) enum Output {
     Detail(Paint),
     Diagram(Paint),
     Ndjson,
+    /// As a file for send.
+    Spec,
     Csv(Csv),
 }
 
@@ -47,7 +51,9 @@ pub(super) struct Renderer {
     pub(super) dump: Option<Dump>,
     /// Which frames to render; the others are passed over.
     pub(super) selector: Option<Selector>,
-    packet: Packet,
+    /// Fragments are put together, also those that the filter refuses.
+    pub(super) reassemble: bool,
+    pub(super) packet: Packet,
     worker: usize,
 }
 
@@ -62,13 +68,15 @@ pub(super) struct Shown {
     pub(super) gap: u32,
     /// Not rendered yet: it carries a fragment.
     pub(super) late: bool,
+    /// The filter refuses it; only the datagram that it is part of may be shown.
+    pub(super) refused: bool,
 }
 
 /// Rendered frames.
 pub(super) struct Piece {
     pub(super) batch: Batch,
     pub(super) file: Option<Arc<str>>,
-    origin: Option<Time>,
+    pub(super) origin: Option<Time>,
     pub(super) text: Text,
     pub(super) shown: Vec<Shown>,
     /// Frames that matched.
@@ -116,6 +124,7 @@ impl Renderer {
             judge,
             dump,
             selector,
+            reassemble: false,
             packet: Packet::new(),
             worker: 0,
         }
@@ -150,6 +159,9 @@ impl Renderer {
                 Ok(true) => piece.matched += 1,
                 Ok(false) => {
                     piece.refused += 1;
+                    if self.reassemble && piece.numbered.is_none() {
+                        self.keep_fragment(&frame, index, &mut piece);
+                    }
                     continue;
                 }
                 Err(error) => return send(Made::Failed(error)),
@@ -163,10 +175,11 @@ impl Renderer {
                 end: 0,
                 gap: 0,
                 late: false,
+                refused: false,
             };
             if !matches!(self.output, Output::Capture | Output::Count) {
                 dissect(&frame, self.judge, &mut self.packet);
-                if self.judge.anomalies && self.packet.fragment().is_some() {
+                if (self.judge.anomalies || self.reassemble) && self.packet.fragment().is_some() {
                     shown.late = true;
                     piece.late = true;
                 } else {
@@ -174,7 +187,7 @@ impl Renderer {
                         &frame,
                         &dealt.batch,
                         dealt.file.as_deref(),
-                        &[],
+                        (&[], None),
                         &mut piece.text,
                     );
                     shown.gap = u32::try_from(gap).unwrap_or(u32::MAX);
@@ -235,12 +248,12 @@ impl Renderer {
     }
 
     /// Renders one dissected frame; answers where its delta time belongs.
-    fn render(
+    pub(super) fn render(
         &mut self,
         frame: &Frame<'_>,
         batch: &Batch,
         file: Option<&str>,
-        involved: &[(Anomaly, Vec<u64>)],
+        (involved, whole): (&[(Anomaly, Vec<u64>)], Option<&Whole>),
         out: &mut Text,
     ) -> usize {
         let interface = batch.interface(frame);
@@ -252,6 +265,7 @@ impl Renderer {
             digits: shown_digits(batch, frame),
             show_anomalies: self.judge.anomalies,
             involved,
+            whole,
         };
         let mut gap = 0;
         match &mut self.output {
@@ -260,6 +274,7 @@ impl Renderer {
             Output::Detail(paint) => detail::render(&shot, *paint, out),
             Output::Diagram(paint) => diagram::render(&shot, *paint, out),
             Output::Ndjson => ndjson::render(&shot, out),
+            Output::Spec => spec::render(&shot, out),
             Output::Csv(csv) => csv.render(&shot, out),
         }
         if let Some(dump) = self.dump {
@@ -268,25 +283,23 @@ impl Renderer {
         gap
     }
 
-    /// Renders a frame that a worker left open, now that `compare` can tell how it goes with
-    /// earlier ones; answers where its delta time belongs.
-    pub(super) fn late(
-        &mut self,
-        piece: &Piece,
-        frame: &Frame<'_>,
-        compare: impl FnOnce(&Frame<'_>, &Packet) -> Vec<(Anomaly, u8, Vec<u64>)>,
-        out: &mut Text,
-    ) -> usize {
-        if let Output::Line(line) = &mut self.output {
-            line.start_at(piece.origin);
+    /// Marks a frame that the filter refuses for the in-order stage, if it carries a fragment.
+    fn keep_fragment(&mut self, frame: &Frame<'_>, index: u32, piece: &mut Piece) {
+        let only_layers = Judge {
+            checksums: false,
+            anomalies: false,
+        };
+        dissect(frame, only_layers, &mut self.packet);
+        if self.packet.fragment().is_some() {
+            piece.late = true;
+            piece.shown.push(Shown {
+                index,
+                end: u32::try_from(piece.text.len()).unwrap_or(u32::MAX),
+                gap: 0,
+                late: true,
+                refused: true,
+            });
         }
-        dissect(frame, self.judge, &mut self.packet);
-        let mut involved = Vec::new();
-        for (anomaly, layer, frames) in compare(frame, &self.packet) {
-            self.packet.add_anomaly(anomaly, layer);
-            involved.push((anomaly, frames));
-        }
-        self.render(frame, &piece.batch, piece.file.as_deref(), &involved, out)
     }
 }
 

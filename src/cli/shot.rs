@@ -1,5 +1,6 @@
 //! One frame as a renderer sees it: the frame, its dissection, and what its file says about it.
 
+use crate::survey::reassembly::Whole;
 use crate::wire::anomaly::Anomaly;
 use crate::wire::frame::Frame;
 use crate::wire::packet::Packet;
@@ -19,6 +20,9 @@ pub(super) struct Shot<'a> {
     pub(super) show_anomalies: bool,
     /// Which frames an anomaly of several frames involves.
     pub(super) involved: &'a [(Anomaly, Vec<u64>)],
+    /// The datagram that this is instead of a frame, put together from fragments; the number and
+    /// the time are of the frame that completed it.
+    pub(super) whole: Option<&'a Whole>,
 }
 
 impl Shot<'_> {

@@ -15,7 +15,7 @@ use super::{Console, Outcome, time};
 use crate::error::{Error, Kind, Result};
 use crate::filter::Filter;
 use crate::net::signals::Signals;
-use crate::survey::fragments::Fragments;
+use crate::survey::reassembly::{Counts, Reassembly};
 use crate::wire::frame::{Frame, LinkType, Time};
 
 /// How often a waiting stage looks whether it was interrupted.
@@ -27,7 +27,7 @@ const MAX_MET: usize = 16;
 /// `-c`, fills the gaps, compares fragments, and writes.
 pub(super) struct Stage {
     plan: Plan,
-    fragments: Fragments,
+    reassembly: Reassembly,
     pages: Pages,
     scratch: Text,
     /// The link types met so far, in the order of their first frames.
@@ -41,8 +41,8 @@ pub(super) struct Stage {
 impl Stage {
     pub(super) fn new(plan: Plan) -> Self {
         Self {
+            reassembly: Reassembly::new(plan.reassembly),
             plan,
-            fragments: Fragments::default(),
             pages: Pages::default(),
             scratch: Text::default(),
             met: Vec::new(),
@@ -64,6 +64,7 @@ impl Stage {
     ) -> Result<Outcome> {
         let taken = self.take(&mut pieces, signals, console);
         self.leave(&mut pieces);
+        self.reassembled(console);
         let shown = match &taken {
             Ok(_) => self.finish_text(console),
             Err(_) => Ok(()),
@@ -294,15 +295,19 @@ impl Stage {
                 continue;
             };
             let mut late = Text::default();
+            let mut whole = None;
             let (text, gap) = if shown.late {
                 // Even a frame that is skipped has its say on later fragments.
-                let fragments = &mut self.fragments;
-                let gap = self.plan.renderer.late(
-                    piece,
-                    &frame,
-                    |frame, packet| fragments.track(frame, packet),
-                    &mut late,
-                );
+                let renderer = &mut self.plan.renderer;
+                let reassembly = &mut self.reassembly;
+                let (gap, completed) =
+                    renderer.late(piece, &frame, shown.refused, reassembly, &mut late);
+                if let Some(completed) = completed {
+                    let mut text = Text::default();
+                    whole = renderer
+                        .whole(piece, &frame, &completed, &mut text)
+                        .map(|gap| (text, gap));
+                }
                 (late.as_bytes(), gap)
             } else {
                 let text = piece
@@ -312,6 +317,10 @@ impl Stage {
                     .unwrap_or_default();
                 (text, (shown.gap as usize).saturating_sub(text_start))
             };
+            // A frame counts once, whether itself or the datagram that it completes is shown.
+            if shown.refused && whole.is_none() {
+                continue;
+            }
             if self.plan.skip > 0 {
                 self.plan.skip -= 1;
                 continue;
@@ -323,7 +332,12 @@ impl Stage {
             if self.plan.recorder.is_some() {
                 chosen.push(shown.index);
             }
-            self.frame(&frame, piece, text, gap, out);
+            if !shown.refused {
+                self.frame(&frame, piece, text, gap, out);
+            }
+            if let Some((text, gap)) = whole {
+                self.frame(&frame, piece, text.as_bytes(), gap, out);
+            }
             self.done += 1;
         }
     }
@@ -368,6 +382,32 @@ impl Stage {
             format!("writing to standard output after {} frames", self.done),
             error,
         )
+    }
+
+    /// What there is to say of datagrams that did not become whole.
+    fn reassembled(&self, console: &mut Console<'_>) {
+        // After the last frame that was asked for, nobody knows what would have come.
+        if !self.plan.reassembly.assemble || self.plan.limit == Some(0) {
+            return;
+        }
+        let counts = self.reassembly.counts();
+        let Counts {
+            timed_out,
+            evicted,
+            unfinished,
+            cut,
+            ..
+        } = counts;
+        let plural = |count: u64| if count == 1 { "" } else { "s" };
+        let given_up = timed_out + evicted + unfinished;
+        if given_up > 0 {
+            console.note(&format_args!(
+                "{given_up} datagram{} could not be reassembled: {timed_out} not whole within \
+                 60 s, {unfinished} not whole at the end, {evicted} given up for want of memory \
+                 (--reassembly-mib); {cut} of them cut short by the capture",
+                plural(given_up)
+            ));
+        }
     }
 
     fn finish_text(&mut self, console: &mut Console<'_>) -> Result<()> {

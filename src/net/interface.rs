@@ -198,8 +198,8 @@ pub fn default_interface() -> Result<Option<Interface>> {
     #[cfg(target_os = "linux")]
     let index = linux::default_route();
     #[cfg(not(target_os = "linux"))]
-    let index = Ok(None);
-    let index = index.map_err(|why: std::io::Error| {
+    let index: std::io::Result<Option<u32>> = Ok(None);
+    let index = index.map_err(|why| {
         Error::usage("looking for the default route", why).advice("name an interface with -i")
     })?;
     let Some(index) = index else { return Ok(None) };

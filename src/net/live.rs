@@ -3,17 +3,30 @@
 //! Knows how the kernel hands over packets and what it says of them; nothing of what is in them,
 //! nor of where they go. Linux only (packet(7)).
 
+#[cfg(target_os = "linux")]
 mod block;
+#[cfg(target_os = "linux")]
 mod directory;
+#[cfg(not(target_os = "linux"))]
+mod elsewhere;
+#[cfg(target_os = "linux")]
 mod link;
+#[cfg(target_os = "linux")]
 mod meter;
+#[cfg(target_os = "linux")]
 mod open;
+#[cfg(target_os = "linux")]
 mod source;
+#[cfg(target_os = "linux")]
 mod tap;
 
 use std::time::Duration;
 
-pub use meter::{Figures, Meter};
+#[cfg(not(target_os = "linux"))]
+pub use elsewhere::{Live, Meter, Stopper};
+#[cfg(target_os = "linux")]
+pub use meter::Meter;
+#[cfg(target_os = "linux")]
 pub use source::{Live, Stopper};
 
 use crate::filter::Target;
@@ -94,6 +107,30 @@ pub enum Timestamps {
     Kernel,
     /// The network card's, where it has one that can be switched on.
     Hardware,
+}
+
+/// What has become of the packets so far. `matched` and `dropped_ring` are the kernel's own sums,
+/// `delivered` and `left_unread` are counted where packets are taken; when all has been read
+/// `matched` is the sum of the other three. While packets come, the difference is in the ring.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Figures {
+    /// Packets that passed the kernel's filter, with those it then had no room for.
+    pub matched: u64,
+    /// Packets handed out in batches.
+    pub delivered: u64,
+    /// Packets that found the ring or the receive buffer full.
+    pub dropped_ring: u64,
+    /// Packets that were in the ring when the source was told to stop, counted and thrown away.
+    pub left_unread: u64,
+    /// Packets that the interfaces themselves say they dropped since the start, whatever the
+    /// filter: `drop` and `fifo` of the receiving side in /proc/net/dev. The kernel counts among
+    /// them packets that no protocol wanted, though they may have been captured.
+    pub dropped_interface: u64,
+    /// Packets of blocks handed out after a block that began later: only where several rings are
+    /// read.
+    pub out_of_order: u64,
+    /// How much of the rings waits to be read or given back, in percent.
+    pub ring_fill: u8,
 }
 
 /// What the filter of one socket is compiled for.

@@ -27,6 +27,8 @@ const ATTEMPTS: u32 = 16;
 
 /// Request flags: the whole list, please (`NLM_F_REQUEST | NLM_F_DUMP`).
 const REQUEST_DUMP: u16 = 0x0301;
+/// Request flag: one answer (`NLM_F_REQUEST`).
+const REQUEST: u16 = 0x0001;
 /// Answer flag: the list changed under way (`NLM_F_DUMP_INTR`).
 const DUMP_INTERRUPTED: u16 = 0x0010;
 /// Message type: an error, or that all is well (`NLMSG_ERROR`).
@@ -89,6 +91,32 @@ impl Netlink {
         Err(io::Error::other("the list kept changing while it was read"))
     }
 
+    /// Asks one question, whose body is a fixed part and attributes, and hands the one answer to
+    /// `parse`; None when it does not say what was asked for.
+    pub(super) fn ask<T>(
+        &mut self,
+        kind: u16,
+        body: &[u8],
+        parse: impl Fn(Message<'_>) -> Option<T>,
+    ) -> io::Result<Option<T>> {
+        self.sequence = self.sequence.wrapping_add(1);
+        let request = message(kind, REQUEST, self.sequence, body);
+        send(self.socket.as_raw_fd(), &request, MsgFlags::empty())?;
+        let mut buffer = vec![0; BUFFER_LEN];
+        loop {
+            let length = match recv(self.socket.as_raw_fd(), &mut buffer, MsgFlags::MSG_TRUNC) {
+                Err(Errno::EINTR) => continue,
+                other => other?,
+            };
+            match next_message(buffer.get(..length).unwrap_or_default()) {
+                Some((_, sequence, _)) if sequence != self.sequence => {}
+                Some((message, ..)) if message.kind == ERROR => return Err(error_of(message)),
+                Some((message, ..)) => return Ok(parse(message)),
+                None => return Err(io::Error::other("the kernel sent half a message")),
+            }
+        }
+    }
+
     /// Reads until the list ends; false when it changed under way and is not to be trusted.
     fn read_list(&self, mut visit: impl FnMut(Message<'_>)) -> io::Result<bool> {
         let mut buffer = vec![0; BUFFER_LEN];
@@ -123,13 +151,19 @@ impl Netlink {
 
 /// A dump request with a fixed part of zeros.
 fn request(kind: u16, sequence: u32, family_header_len: usize) -> Vec<u8> {
-    let length = HEADER_LEN.saturating_add(family_header_len);
+    message(kind, REQUEST_DUMP, sequence, &vec![0; family_header_len])
+}
+
+/// A request: header, and the body with the port left to the kernel.
+fn message(kind: u16, flags: u16, sequence: u32, body: &[u8]) -> Vec<u8> {
+    let length = HEADER_LEN.saturating_add(body.len());
     let mut bytes = Vec::with_capacity(length);
     bytes.extend(u32::try_from(length).unwrap_or(u32::MAX).to_ne_bytes());
     bytes.extend(kind.to_ne_bytes());
-    bytes.extend(REQUEST_DUMP.to_ne_bytes());
+    bytes.extend(flags.to_ne_bytes());
     bytes.extend(sequence.to_ne_bytes());
-    bytes.resize(length, 0);
+    bytes.extend([0; 4]);
+    bytes.extend(body);
     bytes
 }
 
@@ -185,10 +219,9 @@ pub(super) fn u32_at(bytes: &[u8], offset: usize) -> Option<u32> {
     Some(u32::from_ne_bytes(*value))
 }
 
-/// An attribute as the kernel writes it, for tests.
-#[cfg(test)]
+/// An attribute and its padding.
 pub(super) fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
-    let length = u16::try_from(ATTRIBUTE_LEN + value.len()).unwrap_or(u16::MAX);
+    let length = u16::try_from(ATTRIBUTE_LEN.saturating_add(value.len())).unwrap_or(u16::MAX);
     let mut bytes = [length.to_ne_bytes(), kind.to_ne_bytes()].concat();
     bytes.extend(value);
     bytes.resize(bytes.len().next_multiple_of(ALIGNMENT), 0);

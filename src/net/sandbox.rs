@@ -223,6 +223,12 @@ impl Entered {
     }
 }
 
+/// Whether root started this process: not whoever runs a set-user-ID copy.
+#[must_use]
+pub fn started_by_root() -> bool {
+    nix::unistd::getuid().is_root()
+}
+
 /// The error of a step, and the way round it.
 #[cfg(target_os = "linux")]
 fn failed(doing: &str, why: impl fmt::Display) -> Error {

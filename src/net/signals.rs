@@ -38,6 +38,14 @@ impl Signals {
         Self::start(&[Signal::SIGUSR1], 2)
     }
 
+    /// As [`watch`](Self::watch); SIGQUIT asks how it goes, as ping(8) has it.
+    ///
+    /// # Errors
+    /// As [`watch`](Self::watch).
+    pub fn watch_quit() -> Result<Self> {
+        Self::start(&[Signal::SIGQUIT], 1)
+    }
+
     fn start(asking: &[Signal], patience: u32) -> Result<Self> {
         let failed = |error: &dyn std::fmt::Display| Error::usage("watching for signals", error);
         let mut ending = SigSet::empty();
@@ -81,7 +89,7 @@ impl Signals {
         Ok(signals)
     }
 
-    /// True once for each time that SIGUSR1 came, those that came together being one.
+    /// True once for each time that the signal that asks came, those that came together being one.
     pub fn asked(&mut self) -> bool {
         let asked = self.asked.load(Ordering::Acquire);
         std::mem::replace(&mut self.answered, asked) != asked

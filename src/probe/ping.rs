@@ -34,6 +34,7 @@ use schedule::Schedule;
 use tally::Tally;
 
 pub use config::{Config, Interface, Kind, Pace, Patience};
+pub use message::PORTS;
 pub use path_mtu::{MtuConfig, MtuReport, PathMtu, Verdict};
 pub use report::{
     Answer, Failure, Oddity, OptionBytes, Reply, Report, RoundTrips, Summary, Which, WrongByte,
@@ -162,6 +163,13 @@ impl Ping {
             Duration::from_nanos(elapsed),
             if one { self.pipe } else { 0 },
         ))
+    }
+
+    /// How many probes went to the target with this index, by the number of the last.
+    #[must_use]
+    pub fn transmitted(&self, index: u32) -> u64 {
+        let tally = self.tallies.get(index as usize);
+        tally.map_or(0, |tally| tally.transmitted)
     }
 
     /// What came and belongs to no probe.

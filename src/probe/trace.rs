@@ -153,8 +153,9 @@ impl Config {
     /// What `dotquad trace` does when nothing else is asked for.
     #[must_use]
     pub fn new(targets: Vec<Target>, method: Method) -> Self {
+        let several = targets.len() > 1;
         Self {
-            pace: if targets.len() > 1 {
+            pace: if several {
                 Pace::per_second(1000)
             } else {
                 Pace::ONE

@@ -87,6 +87,11 @@ anomalies! {
     Ipv4FragmentConflict "ipv4.fragment.conflict" "Covers bytes that an earlier fragment has brought, and differs." "RFC 1858 section 4" "ipv4.frag_overlap" "fragment_inconsistency" "ip.fragment.overlap.conflict";
     Ipv4FragmentOversize "ipv4.fragment.oversize" "The fragment reaches past the 65,535 bytes of the largest datagram." "RFC 791 section 3.1" "ipv4.frag_pkt_too_large" "excessively_large_fragment" "ip.fragment.toolongfragment";
     Ipv4FragmentOffsetOne "ipv4.fragment.offset_one" "A TCP fragment at byte 8, which can rewrite the flags of the first." "RFC 1858 section 3.2.2, RFC 3128" "" "" "";
+    Ipv4FragmentEnd "ipv4.fragment.end" "The fragments of the datagram end it at different places." "RFC 791 section 3.2" "" "fragment_size_inconsistency" "ip.fragment.multipletails";
+    Ipv4FragmentTimeout "ipv4.fragment.timeout" "Earlier fragments have waited for the rest of their datagram for more than 60 seconds." "RFC 791 section 3.2, RFC 1122 section 3.3.2" "" "" "";
+    Ipv4FragmentMissingFirst "ipv4.fragment.missing_first" "The first fragment of a datagram never came." "RFC 791 section 3.2" "" "" "";
+    Ipv4FragmentMissingLast "ipv4.fragment.missing_last" "The last fragment of a datagram never came." "RFC 791 section 3.2" "" "" "";
+    Ipv4IdentificationReused "ipv4.identification.reused" "The identification of a fragmented datagram is used again while its fragments may still be on their way." "RFC 6864 section 4.1, RFC 4963" "" "" "";
     Ipv4ChecksumBad "ipv4.checksum.bad" "The header checksum is wrong." "RFC 791 section 3.1, RFC 1071" "" "bad_IP_checksum" "ip.checksum_bad.expert";
     Ipv4OptionLength "ipv4.option.length" "An option's length is impossible or reaches past the header." "RFC 791 section 3.1" "ipv4.opt_invalid_len" "" "ip.opt.len.invalid";
     Ipv4OptionPointer "ipv4.option.pointer" "An option's pointer does not point at a slot of its data." "RFC 791 section 3.1" "ipv4.opt_malformed" "" "ip.opt.ptr.middle_address";

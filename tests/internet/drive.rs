@@ -2,7 +2,7 @@
 //! sent is seen whole, as on a wire.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, HashMap};
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
@@ -68,6 +68,8 @@ pub(crate) fn drive<M: Machine>(
     let mut now = Duration::ZERO;
     let mut coming: BinaryHeap<Reverse<(u64, u64, Vec<u8>)>> = BinaryHeap::new();
     let mut stamps: Vec<Event<'static>> = Vec::new();
+    // A UDP probe by where it went, as far as that tells.
+    let mut known: HashMap<(Ipv4Addr, u16), Option<u64>> = HashMap::new();
     let mut run = Run {
         reports: Vec::new(),
         sent: Vec::new(),
@@ -85,6 +87,11 @@ pub(crate) fn drive<M: Machine>(
             .collect();
         outbox.clear_probes();
         for (probe, body) in leaving {
+            if probe.protocol == 17 {
+                let port = u16::from_be_bytes([body[2], body[3]]);
+                let entry = known.entry((probe.destination, port));
+                entry.and_modify(|it| *it = None).or_insert(Some(probe.id));
+            }
             let bytes = datagram(&probe, Ipv4Addr::LOCALHOST, &body);
             assert_eq!(bytes::residue(&bytes), 0, "a wrong checksum: {bytes:02x?}");
             let handed = Event::HandedOver {
@@ -127,7 +134,7 @@ pub(crate) fn drive<M: Machine>(
             let Some(Reverse((_, _, back))) = coming.pop() else {
                 break;
             };
-            deliver(machine, now, sight, &back, &mut outbox);
+            deliver(machine, now, sight, &known, &back, &mut outbox);
         }
         if next <= now {
             for event in stamps.drain(..) {
@@ -142,6 +149,7 @@ fn deliver<M: Machine>(
     machine: &mut M,
     now: Duration,
     sight: Sight,
+    known: &HashMap<(Ipv4Addr, u16), Option<u64>>,
     back: &[u8],
     outbox: &mut Outbox<M::Report>,
 ) {
@@ -172,8 +180,15 @@ fn deliver<M: Machine>(
     let quoted = match sight {
         Sight::Unprivileged => Quoted::Sent {
             destination: bytes::destination(quote),
-            port: 33434,
-            id: None,
+            port: u16::from_be_bytes([quote[22], quote[23]]),
+            id: known
+                .get(&(
+                    bytes::destination(quote),
+                    u16::from_be_bytes([quote[22], quote[23]]),
+                ))
+                .copied()
+                .flatten()
+                .filter(|_| quote[9] == 17),
             // Of an echo request the whole message.
             payload: quote
                 .get(if quote[9] == 1 { 20 } else { 28 }..)

@@ -169,9 +169,17 @@ impl Sniffer {
         self.err.read_to_string(&mut self.said)?;
         Ok(Ended {
             out,
-            err: self.said,
+            err: std::mem::take(&mut self.said),
             code: self.child.wait()?.code(),
         })
+    }
+}
+
+impl Drop for Sniffer {
+    fn drop(&mut self) {
+        // Where a test has failed, nobody else ends it; one that has ended takes no harm.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 

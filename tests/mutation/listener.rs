@@ -6,9 +6,10 @@ use std::io::Cursor;
 
 use dotquad::capture::{FrameSource, Reader};
 use dotquad::error::Kind;
-use dotquad::survey::fragments::Fragments;
+use dotquad::survey::reassembly::{Options, Policy, Reassembly};
 use dotquad::wire::field::{Field, Group, Head, Shape, Visitor};
-use dotquad::wire::packet::{Judge, Packet, dissect, visit};
+use dotquad::wire::frame::Frame;
+use dotquad::wire::packet::{Judge, Packet, Protocol, dissect, visit};
 
 /// What one hearing amounts to.
 #[derive(Debug, Default)]
@@ -33,7 +34,12 @@ pub(crate) fn hear(bytes: Vec<u8>) -> Heard {
         }
     };
     let mut packet = Packet::new();
-    let mut fragments = Fragments::default();
+    let mut whole = Packet::new();
+    let mut reassembly = Reassembly::new(Options {
+        assemble: true,
+        policy: Policy::Last,
+        ..Options::default()
+    });
     let mut listener = Listener::default();
     loop {
         let batch = match reader.next_batch() {
@@ -66,7 +72,24 @@ pub(crate) fn hear(bytes: Vec<u8>) -> Heard {
             if let Some(stopped) = packet.stopped() {
                 harmless(&stopped.reason.to_string());
             }
-            for (anomaly, layer, frames) in fragments.track(&frame, &packet) {
+            let seen = reassembly.track(&frame, &packet);
+            if let Some(made) = seen.whole {
+                assert!(made.frames.is_sorted() && made.frames.contains(&frame.number));
+                assert!(made.bytes.len() >= made.length as usize && made.length <= 65_535);
+                let datagram = Frame {
+                    link_type: made.link_type,
+                    wire_len: u32::try_from(made.bytes.len()).unwrap_or(u32::MAX),
+                    bytes: &made.bytes,
+                    ..frame
+                };
+                dissect(&datagram, Judge::ALL, &mut whole);
+                let outer = whole
+                    .layers()
+                    .iter()
+                    .find(|layer| layer.protocol == Protocol::Ipv4);
+                assert!(outer.is_some(), "it is a datagram");
+            }
+            for (anomaly, layer, frames) in seen.together {
                 assert!(
                     !frames.is_empty() && usize::from(layer) < layers,
                     "{anomaly:?}"

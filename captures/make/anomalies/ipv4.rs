@@ -1,6 +1,7 @@
 //! The IPv4 header, its fragments and its options.
 
 use super::super::conversations::dhcp_discover;
+use super::super::file::Record;
 use super::super::fragments::teardrop;
 use super::super::packet::{
     A, ACK, B, DF, ICMP, ICMPV6, IP, Ip, MF, OPEN, RESERVED, ROUTER, SEGMENT, TCP, Tcp, UDP, cut,
@@ -35,6 +36,7 @@ fn piece(id: u16, flags: u8, offset: usize, protocol: u8, bytes: &[u8]) -> Vec<u
 pub(crate) fn oddities() -> Vec<Oddity> {
     let mut all = header();
     all.extend(fragments());
+    all.extend(gathered());
     all.extend(options());
     all.extend(addresses());
     all
@@ -230,6 +232,90 @@ fn fragments() -> Vec<Oddity> {
             piece(0x101a, MF, 8, UDP, &cut(&from(&message, 8), 24)),
         ),
     ]
+}
+
+/// What shows only when a datagram should be put together.
+fn gathered() -> Vec<Oddity> {
+    let message = udp_message(&IP, 5000, 5001, &pattern(40));
+    let other = udp_message(&IP, 5000, 5001, &pattern(41));
+    let first = |id| piece(id, MF, 0, UDP, &cut(&message, 16));
+    let middle = |id| piece(id, MF, 16, UDP, &cut(&from(&message, 16), 16));
+    let last = |id| piece(id, 0, 32, UDP, &from(&message, 32));
+    let other_first = |id| piece(id, MF, 0, UDP, &cut(&other, 32));
+    let other_last = |id| piece(id, 0, 32, UDP, &from(&other, 32));
+    let rest = |id| piece(id, 0, 16, UDP, &from(&message, 16));
+    vec![
+        Oddity {
+            id: "ipv4.fragment.end",
+            odd: "Frame 2 goes on behind the end that frame 1 has brought",
+            near: "Frame 4 goes on up to it",
+            link: ETHERNET,
+            frames: records(
+                &[
+                    last(0x1021),
+                    piece(0x1021, MF, 48, UDP, &pattern(8)),
+                    last(0x1022),
+                    middle(0x1022),
+                ],
+                1000,
+            ),
+            fires: &[2],
+        },
+        Oddity {
+            id: "ipv4.fragment.timeout",
+            odd: "Frame 3 comes 61 seconds after frames 1 and 2, whose datagram lacks its middle",
+            near: "Frame 4 comes 59 seconds after frame 3, and completes it",
+            link: ETHERNET,
+            frames: at(&[
+                (0, first(0x1023)),
+                (0, last(0x1023)),
+                (61, first(0x1024)),
+                (120, rest(0x1024)),
+            ]),
+            fires: &[3],
+        },
+        Oddity {
+            id: "ipv4.fragment.missing_first",
+            odd: "Frame 2 comes 61 seconds after frame 1, the last fragment of its datagram",
+            near: "Frame 3 comes 59 seconds after frame 2, and completes it",
+            link: ETHERNET,
+            frames: at(&[(0, rest(0x1025)), (61, rest(0x1026)), (120, first(0x1026))]),
+            fires: &[2],
+        },
+        Oddity {
+            id: "ipv4.fragment.missing_last",
+            odd: "Frame 2 comes 61 seconds after frame 1, the first fragment of its datagram",
+            near: "Frame 3 comes 59 seconds after frame 2, and completes it",
+            link: ETHERNET,
+            frames: at(&[(0, first(0x1027)), (61, first(0x1028)), (120, rest(0x1028))]),
+            fires: &[2],
+        },
+        Oddity {
+            id: "ipv4.identification.reused",
+            odd: "Frame 3 begins another datagram under the number of frames 1 and 2, one second later",
+            near: "Frame 5 does so after another 61",
+            link: ETHERNET,
+            frames: at(&[
+                (0, first(0x1029)),
+                (0, rest(0x1029)),
+                (1, other_first(0x1029)),
+                (1, other_last(0x1029)),
+                (62, first(0x1029)),
+                (62, rest(0x1029)),
+            ]),
+            fires: &[3],
+        },
+    ]
+}
+
+/// Frames at these seconds.
+fn at(frames: &[(u32, Vec<u8>)]) -> Vec<Record> {
+    let bytes: Vec<Vec<u8>> = frames.iter().map(|(_, bytes)| bytes.clone()).collect();
+    let mut records = records(&bytes, 1000);
+    for (record, (seconds, _)) in records.iter_mut().zip(frames) {
+        record.seconds += seconds;
+    }
+    records
 }
 
 fn options() -> Vec<Oddity> {

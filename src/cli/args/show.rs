@@ -1,5 +1,6 @@
 //! What can be typed about how packets are shown, wherever they come from.
 
+use super::reassembly::Reassembly;
 use clap::Args;
 
 use super::Format;
@@ -55,6 +56,9 @@ pub struct Show {
     /// fragments too
     #[arg(long)]
     pub deep: bool,
+    /// What to do with fragments
+    #[command(flatten)]
+    pub reassembly: Reassembly,
     /// Do not look for anomalies
     #[arg(long)]
     pub no_anomalies: bool,

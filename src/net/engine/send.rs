@@ -124,8 +124,9 @@ impl Engine {
         let Some(port) = self.ports.get_mut(index) else {
             return Ok(());
         };
-        // The flag stands in the header that we write.
-        if port.fragmentation == fragmentation || port.role == Role::HeaderIncluded {
+        // Also where we write the header with the flag: what the kernel has learnt of the path
+        // would keep a datagram that is to find it out from leaving.
+        if port.fragmentation == fragmentation {
             return Ok(());
         }
         let number = discovery(fragmentation);

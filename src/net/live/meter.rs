@@ -10,35 +10,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nix::libc;
 
+use super::Figures;
 use crate::net::ring::Gauge;
 use crate::net::sockopt;
 
 /// The interfaces' own counters, in the network namespace of the thread that opens it.
 const COUNTERS: &str = "/proc/thread-self/net/dev";
-
-/// What has become of the packets so far. `matched` and `dropped_ring` are the kernel's own sums,
-/// `delivered` and `left_unread` are counted where packets are taken; when all has been read
-/// `matched` is the sum of the other three. While packets come, the difference is in the ring.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Figures {
-    /// Packets that passed the kernel's filter, with those it then had no room for.
-    pub matched: u64,
-    /// Packets handed out in batches.
-    pub delivered: u64,
-    /// Packets that found the ring or the receive buffer full.
-    pub dropped_ring: u64,
-    /// Packets that were in the ring when the source was told to stop, counted and thrown away.
-    pub left_unread: u64,
-    /// Packets that the interfaces themselves say they dropped since the start, whatever the
-    /// filter: `drop` and `fifo` of the receiving side in /proc/net/dev. The kernel counts among
-    /// them packets that no protocol wanted, though they may have been captured.
-    pub dropped_interface: u64,
-    /// Packets of blocks handed out after a block that began later: only where several rings are
-    /// read.
-    pub out_of_order: u64,
-    /// How much of the rings waits to be read or given back, in percent.
-    pub ring_fill: u8,
-}
 
 /// A handle to the counters of a live source, for any thread.
 #[derive(Debug, Clone)]

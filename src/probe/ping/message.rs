@@ -3,6 +3,7 @@
 
 use std::hash::{DefaultHasher, Hasher};
 use std::net::Ipv4Addr;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::config::{Config, Interface, Kind};
@@ -19,6 +20,8 @@ pub(super) const PROOF: usize = 16;
 /// The ports that probes leave from: the number's lowest bits are added. Above those that Linux
 /// gives to its own connections (`ip_local_port_range`, ip(7)).
 pub(super) const FIRST_PORT: u16 = 0xf000;
+/// The ports that TCP and UDP probes leave from, and that their answers come to.
+pub const PORTS: RangeInclusive<u16> = FIRST_PORT..=0xffff;
 /// Milliseconds of a day, for ICMP timestamps.
 pub(super) const DAY: u64 = 86_400_000;
 

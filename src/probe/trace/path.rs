@@ -398,21 +398,26 @@ impl Path {
             };
             let index = index.filter(bare).or_else(full);
             let index = index.filter(|&index| {
-                flow_of(index).is_some_and(|flow| self.recipe.is_back(message, flow))
+                let number = ledger::number(index);
+                flow_of(index).is_some_and(|flow| self.recipe.is_back(message, number, flow))
             });
             (index, None, Some(open), None)
         } else if protocol == self.recipe.protocol() && protocol != PROTOCOL_TCP && !elsewhere {
             // Somebody listens on the port, and does not say which probe it was. The first to
             // get there was the nearest that got no other answer, behind all that were answered
             // on the way; silent hops right before it are taken for it.
-            let own = |sent: &Sent| self.recipe.is_back(message, sent.ask.flow);
-            let passed = self.ledger.iter().map(|(_, sent)| sent);
-            let passed = passed.filter(|sent| sent.passed && own(sent));
-            let passed = passed.map(|sent| sent.ask.ttl).max();
+            let own = |(index, sent): &(u64, &Sent)| {
+                let number = ledger::number(*index);
+                self.recipe.is_back(message, number, sent.ask.flow)
+            };
+            let passed = self.ledger.iter().filter(own);
+            let passed = passed.filter(|(_, sent)| sent.passed);
+            let passed = passed.map(|(_, sent)| sent.ask.ttl).max();
             let waiting = self
                 .ledger
                 .iter()
-                .filter(|(_, sent)| !sent.answered && Some(sent.ask.ttl) > passed && own(sent));
+                .filter(own)
+                .filter(|(_, sent)| !sent.answered && Some(sent.ask.ttl) > passed);
             let nearest = match self.stage {
                 // Asked hop by hop, the last question is the one that waits.
                 Stage::Ways(_) => waiting.max_by_key(|(index, _)| *index),
@@ -485,6 +490,11 @@ impl Path {
     pub(super) fn numbered(&self, number: u16) -> Option<Match> {
         let index = self.ledger.index_of(number)?;
         self.sent(index)
+    }
+
+    /// The echo request of which at least the header came back.
+    pub(super) fn echo(&self, message: &[u8]) -> Option<Match> {
+        self.numbered(self.recipe.number_of_echo(message)?)
     }
 }
 

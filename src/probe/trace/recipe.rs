@@ -35,6 +35,9 @@ pub(super) struct Recipe {
     method: Method,
     source_port: u16,
     port: u16,
+    /// Each probe goes to a port of its own: the kernel writes the identification and hides what
+    /// is quoted, and tells a probe by its ports alone.
+    spread: bool,
     /// Where the numbers begin, each of its own, so that nobody else's packet fits by chance.
     identification: u16,
     transport: u32,
@@ -77,6 +80,7 @@ impl Recipe {
             method: config.method,
             source_port: config.source_port,
             port: config.port,
+            spread: config.method == Method::Udp && !config.header_included,
             identification: (random & 0xffff) as u16,
             checksum: (random >> 16 & 0xffff) as u16,
             transport: (random >> 32 & 0xffff_ffff) as u32,
@@ -98,6 +102,16 @@ impl Recipe {
     /// The identification field of the probe with this number.
     pub(super) fn identification(&self, number: u16) -> u16 {
         step(number, self.identification)
+    }
+
+    /// The port that the probe with this number goes to.
+    fn port_of(&self, number: u16) -> u16 {
+        if !self.spread {
+            return self.port;
+        }
+        let ports = u16::MAX - self.port.max(1);
+        let by = number.saturating_sub(1).checked_rem(ports).unwrap_or(0);
+        self.port.saturating_add(by)
     }
 
     /// The source port of a flow; an echo request's identifier is that of flow 0.
@@ -135,7 +149,7 @@ impl Recipe {
         let checksum = self.checksum(number, flow).unwrap_or_default();
         let [sum_high, sum_low] = checksum.to_be_bytes();
         let seed = if self.method == Method::Udp {
-            let [port_high, port_low] = self.port.to_be_bytes();
+            let [port_high, port_low] = self.port_of(number).to_be_bytes();
             let [len_high, len_low] = u16::try_from(transport).unwrap_or_default().to_be_bytes();
             bytes.extend([
                 high, low, port_high, port_low, len_high, len_low, sum_high, sum_low,
@@ -204,6 +218,11 @@ impl Recipe {
         })
     }
 
+    /// The number of the echo request of which at least the header came back.
+    pub(super) fn number_of_echo(&self, message: &[u8]) -> Option<u16> {
+        self.number_of_sequence(Lens(message).u16(6)?)
+    }
+
     fn number_of_sequence(&self, sequence: u16) -> Option<u16> {
         let number = sequence.wrapping_sub((self.transport & 0xffff) as u16);
         (number != 0).then_some(number)
@@ -258,10 +277,11 @@ impl Recipe {
         Some((number, syn && !reset))
     }
 
-    /// Whether a segment or datagram came back to the port that a flow left from.
-    pub(super) fn is_back(&self, message: &[u8], flow: u16) -> bool {
+    /// Whether a segment or datagram came back from the port that a probe went to, to the one that
+    /// its flow left from.
+    pub(super) fn is_back(&self, message: &[u8], number: u16, flow: u16) -> bool {
         let lens = Lens(message);
-        lens.u16(0) == Some(self.port) && lens.u16(2) == Some(self.flow_port(flow))
+        lens.u16(0) == Some(self.port_of(number)) && lens.u16(2) == Some(self.flow_port(flow))
     }
 }
 

@@ -217,15 +217,19 @@ impl Trace {
                 payload,
                 ..
             } => {
-                // Of an echo request the whole message comes back.
-                let data = match self.config.method {
-                    Method::Icmp => payload.get(8..)?,
-                    Method::Udp | Method::Tcp => payload,
-                };
-                let (named, wanted) = named_in_data(data)?;
                 let number = *self.numbers.get(&destination)?;
-                let found = self.path(number)?.numbered(wanted);
-                Some((number, found.filter(|_| named == destination), None))
+                let method = self.config.method;
+                let path = self.path(number)?;
+                // Of an echo request the message comes back, with or without its data.
+                let (data, found) = match method {
+                    Method::Icmp => (payload.get(8..)?, path.echo(payload)),
+                    Method::Udp | Method::Tcp => {
+                        let (_, wanted) = named_in_data(payload)?;
+                        (payload, path.numbered(wanted))
+                    }
+                };
+                let fits = named_in_data(data).is_none_or(|(named, _)| named == destination);
+                Some((number, found.filter(|_| fits), None))
             }
         }
     }

@@ -1,0 +1,77 @@
+//! Rendering what had to wait for the in-order stage: frames that carry fragments, and the
+//! datagrams that they complete.
+//!
+//! Knows no output format; what fragments mean together is survey/'s business.
+
+use super::render::{Output, Piece, Renderer};
+use super::text::Text;
+use crate::survey::reassembly::{Reassembly, Whole};
+use crate::wire::frame::{Frame, Offload};
+use crate::wire::packet::{Judge, dissect};
+
+impl Renderer {
+    /// Renders a frame that a worker left open, now that it can be seen beside earlier ones,
+    /// unless it is `refused`; answers where its delta time belongs, and the datagram that the
+    /// frame completes.
+    pub(super) fn late(
+        &mut self,
+        piece: &Piece,
+        frame: &Frame<'_>,
+        refused: bool,
+        reassembly: &mut Reassembly,
+        out: &mut Text,
+    ) -> (usize, Option<Whole>) {
+        if let Output::Line(line) = &mut self.output {
+            line.start_at(piece.origin);
+        }
+        let judge = Judge {
+            // No host uses a fragment whose header is wrong.
+            checksums: true,
+            ..self.judge
+        };
+        dissect(frame, judge, &mut self.packet);
+        let seen = reassembly.track(frame, &self.packet);
+        if refused {
+            return (0, seen.whole);
+        }
+        let mut involved = Vec::new();
+        for (anomaly, layer, frames) in seen.together {
+            if self.judge.anomalies {
+                self.packet.add_anomaly(anomaly, layer);
+                involved.push((anomaly, frames));
+            }
+        }
+        let file = piece.file.as_deref();
+        let gap = self.render(frame, &piece.batch, file, (&involved, None), out);
+        (gap, seen.whole)
+    }
+
+    /// Renders the datagram that a frame completed, if the filter lets it through; answers where
+    /// its delta time belongs.
+    pub(super) fn whole(
+        &mut self,
+        piece: &Piece,
+        frame: &Frame<'_>,
+        whole: &Whole,
+        out: &mut Text,
+    ) -> Option<usize> {
+        let frame = Frame {
+            link_type: whole.link_type,
+            wire_len: u32::try_from(whole.bytes.len()).unwrap_or(u32::MAX),
+            bytes: &whole.bytes,
+            // What the hardware left open in one fragment says nothing of the whole.
+            offload: Offload::default(),
+            comments: &[],
+            ..*frame
+        };
+        if let Some(selector) = &mut self.selector {
+            // A filter that asks for what this link type has not got does not match.
+            if !selector.matches(&frame).unwrap_or(false) {
+                return None;
+            }
+        }
+        dissect(&frame, self.judge, &mut self.packet);
+        let file = piece.file.as_deref();
+        Some(self.render(&frame, &piece.batch, file, (&[], Some(whole)), out))
+    }
+}

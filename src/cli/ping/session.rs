@@ -1,0 +1,252 @@
+//! A run as it goes: reports become output, signals an end or a status line, and the sums a
+//! verdict.
+
+use std::io::IsTerminal;
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use super::output::{Output, Replaced};
+use super::prometheus;
+use super::show::{Shared, Show};
+use super::spread::Latest;
+use crate::cli::text::Text;
+use crate::error::{Error, Result};
+use crate::net::drive::Watcher;
+use crate::net::signals::Signals;
+use crate::probe::ping::{Ping, Report, Summary};
+
+/// How often a person sees how far a sweep is.
+const PROGRESS: Duration = Duration::from_millis(200);
+
+/// Whom the run is for.
+pub(super) struct Session<'a, 'b, 'c> {
+    pub(super) show: Box<dyn Show>,
+    pub(super) shared: Shared,
+    pub(super) output: Output<'a, 'b>,
+    pub(super) signals: &'c mut Signals,
+    /// What is replaced after each round.
+    pub(super) replaced: Option<Replaced>,
+    /// A line of the latest round trips, on a terminal.
+    pub(super) latest: Option<Latest>,
+    /// How far a sweep is, on a terminal.
+    pub(super) progress: Option<Progress>,
+    /// One target alone.
+    pub(super) one: bool,
+    pub(super) verdict: Verdict,
+    round: bool,
+    error: Option<Error>,
+}
+
+/// What the sums say.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Verdict {
+    /// Targets that answered, and that did not.
+    pub(super) alive: u32,
+    pub(super) silent: u32,
+    /// The fewest answers of a target.
+    pub(super) least: Option<u64>,
+    /// Messages that did not fit our receive buffer.
+    pub(super) local_drops: u64,
+}
+
+impl Verdict {
+    fn take(&mut self, summary: &Summary) {
+        let answered = summary.answered();
+        if answered > 0 {
+            self.alive += 1;
+        } else {
+            self.silent += 1;
+        }
+        self.least = Some(self.least.map_or(answered, |least| least.min(answered)));
+    }
+}
+
+/// A sweep's progress on standard error.
+#[derive(Debug)]
+pub(super) struct Progress {
+    next: Duration,
+    targets: u64,
+    answers: u64,
+    ended: u64,
+    drawn: bool,
+}
+
+impl Progress {
+    /// Where a person would see it.
+    pub(super) fn wanted(targets: u32) -> Option<Self> {
+        std::io::stderr().is_terminal().then(|| Self {
+            next: PROGRESS,
+            targets: u64::from(targets),
+            answers: 0,
+            ended: 0,
+            drawn: false,
+        })
+    }
+
+    fn draw(&mut self, now: Duration, err: &mut Text) {
+        if now < self.next {
+            return;
+        }
+        self.next = now + PROGRESS;
+        self.drawn = true;
+        let done = self.answers.saturating_add(self.ended);
+        err.display(&format_args!(
+            "\r\x1b[K{done} probes done to {} targets, {} answered, {:.1} s",
+            self.targets,
+            self.answers,
+            now.as_secs_f64()
+        ));
+    }
+
+    fn clear(&mut self, err: &mut Text) {
+        if std::mem::take(&mut self.drawn) {
+            err.str("\r\x1b[K");
+        }
+    }
+}
+
+impl<'a, 'b, 'c> Session<'a, 'b, 'c> {
+    pub(super) fn new(
+        show: Box<dyn Show>,
+        shared: Shared,
+        output: Output<'a, 'b>,
+        signals: &'c mut Signals,
+    ) -> Self {
+        let one = shared.config.targets.len() == 1;
+        Self {
+            show,
+            shared,
+            output,
+            signals,
+            replaced: None,
+            latest: None,
+            progress: None,
+            one,
+            verdict: Verdict::default(),
+            round: false,
+            error: None,
+        }
+    }
+
+    /// Keeps the first error, and ends the run for it.
+    fn heed(&mut self, result: Result<()>) -> ControlFlow<()> {
+        match result {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => {
+                self.error.get_or_insert(error);
+                ControlFlow::Break(())
+            }
+        }
+    }
+
+    /// Tells what is left to tell.
+    ///
+    /// # Errors
+    /// What ended the run, or keeps the rest from being written.
+    pub(super) fn end(&mut self, machine: &Ping) -> Result<()> {
+        if let Some(error) = self.error.take() {
+            return Err(error);
+        }
+        if self.replaced.is_some() {
+            self.replace(machine)?;
+        } else {
+            self.show
+                .end(&self.shared, machine.strays(), &mut self.output.text);
+        }
+        if let Some(progress) = &mut self.progress {
+            progress.clear(&mut self.output.err);
+        }
+        if self.verdict.local_drops > 0 {
+            self.output.err.display(&format_args!(
+                "dotquad: {} messages did not fit our receive buffer: losses may be ours (a lower \
+                 --rate leaves it time)\n",
+                self.verdict.local_drops
+            ));
+        }
+        self.output.flush()
+    }
+
+    fn replace(&self, machine: &Ping) -> Result<()> {
+        let Some(replaced) = &self.replaced else {
+            return Ok(());
+        };
+        let summaries: Vec<Summary> = (0..self.shared.config.targets.len())
+            .filter_map(|index| machine.summary(index))
+            .collect();
+        let mut text = Text::default();
+        prometheus::write(&mut text, &self.shared, &summaries, machine.strays());
+        replaced.replace(&text)
+    }
+}
+
+impl Watcher<Ping> for Session<'_, '_, '_> {
+    fn report(&mut self, report: Report) -> ControlFlow<()> {
+        match &report {
+            Report::Summary(summary) => self.verdict.take(summary),
+            Report::LocalDrops(count) => {
+                self.verdict.local_drops = self.verdict.local_drops.saturating_add(*count);
+            }
+            Report::Round(_) => self.round = true,
+            _ => {}
+        }
+        if let Some(progress) = &mut self.progress {
+            match &report {
+                Report::Reply(reply) if !reply.duplicate => progress.answers += 1,
+                Report::Lost { .. } | Report::Error(_) | Report::Unsent { .. } => {
+                    progress.ended += 1;
+                }
+                Report::Summary(_) => progress.clear(&mut self.output.err),
+                _ => {}
+            }
+        }
+        let (text, err) = (&mut self.output.text, &mut self.output.err);
+        let before = text.len();
+        if self.latest.is_some() {
+            text.str("\r\x1b[K");
+        }
+        let start = text.len();
+        self.show.report(&report, &self.shared, text, err);
+        if let Some(latest) = &mut self.latest {
+            match &report {
+                Report::Reply(reply) => latest.take(reply.rtt.map(|rtt| rtt.nanoseconds)),
+                Report::Lost { .. } | Report::Error(_) => latest.take(None),
+                _ => {}
+            }
+            if text.len() == start {
+                text.truncate(before);
+            } else if !matches!(report, Report::Summary(_)) {
+                latest.draw(text);
+            }
+        }
+        let result = self.output.relieve();
+        self.heed(result)
+    }
+
+    fn look(&mut self, machine: &mut Ping, now: Duration) -> ControlFlow<()> {
+        if self.signals.interrupted().is_some() {
+            machine.stop();
+        }
+        if self.signals.asked()
+            && let Some(summary) = machine.summary(0).filter(|_| self.one)
+        {
+            self.show.status(&summary, &mut self.output.err);
+        }
+        if self.one {
+            self.show
+                .sent(machine.transmitted(0), &mut self.output.text);
+        }
+        if let Some(progress) = &mut self.progress {
+            progress.draw(now, &mut self.output.err);
+        }
+        if std::mem::take(&mut self.round) && self.replaced.is_some() {
+            let result = self.replace(machine);
+            return self.heed(result);
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn idle(&mut self) -> ControlFlow<()> {
+        let result = self.output.flush();
+        self.heed(result)
+    }
+}

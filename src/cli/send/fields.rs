@@ -1,0 +1,381 @@
+//! The one table of all that can be said of a packet. Each row is a flag of the command line and a
+//! key of the spec file at once, so that neither can hold what the other cannot.
+
+use std::net::Ipv4Addr;
+
+use super::given::{Given, Value, to_hex};
+use super::notation;
+use crate::error::{Error, Result};
+use crate::wire::build::{
+    Ethernet, Extensions, Icmp, Igmp, Ipv4, MAX_PAYLOAD, Spec, Tcp, Transport, Udp,
+};
+
+/// One row.
+pub(super) struct Field {
+    /// The table of the spec file it stands in.
+    pub(super) section: &'static str,
+    /// Its key there.
+    pub(super) key: &'static str,
+    /// Its flag, without the dashes.
+    pub(super) flag: &'static str,
+    /// What the manual calls its value; empty for a switch.
+    pub(super) value: &'static str,
+    /// Its line in the manual.
+    pub(super) help: &'static str,
+    /// It may be given several times.
+    pub(super) list: bool,
+    /// Puts a value into the packet.
+    pub(super) set: fn(&mut Spec, &Given) -> Result<()>,
+    /// The value as a spec file says it, where the packet has one.
+    pub(super) get: fn(&Spec) -> Option<String>,
+}
+
+/// A part of a packet that may or may not be there.
+trait Part: Sized {
+    fn of(spec: &Spec) -> Option<&Self>;
+    fn of_mut<'a>(spec: &'a mut Spec, name: &str) -> Result<&'a mut Self>;
+}
+
+impl Part for Ipv4 {
+    fn of(spec: &Spec) -> Option<&Self> {
+        Some(&spec.ipv4)
+    }
+
+    fn of_mut<'a>(spec: &'a mut Spec, _: &str) -> Result<&'a mut Self> {
+        Ok(&mut spec.ipv4)
+    }
+}
+
+impl Part for Ethernet {
+    fn of(spec: &Spec) -> Option<&Self> {
+        spec.ethernet.as_ref()
+    }
+
+    fn of_mut<'a>(spec: &'a mut Spec, _: &str) -> Result<&'a mut Self> {
+        Ok(spec.ethernet.get_or_insert_default())
+    }
+}
+
+macro_rules! transports {
+    ($($part:ident $name:literal)*) => {
+        $(impl Part for $part {
+            fn of(spec: &Spec) -> Option<&Self> {
+                match &spec.transport {
+                    Transport::$part(part) => Some(part),
+                    _ => None,
+                }
+            }
+
+            fn of_mut<'a>(spec: &'a mut Spec, name: &str) -> Result<&'a mut Self> {
+                if spec.transport == Transport::None {
+                    spec.transport = Transport::$part($part::default());
+                }
+                let other = section(&spec.transport);
+                match &mut spec.transport {
+                    Transport::$part(part) => Ok(part),
+                    _ => Err(Error::usage(
+                        format!("reading {name}"),
+                        format!("it belongs to {}, and this packet is {other}", $name),
+                    )),
+                }
+            }
+        })*
+
+        /// The table of the spec file that a transport has.
+        pub(super) fn section(transport: &Transport) -> &'static str {
+            match transport {
+                Transport::None => "none",
+                $(Transport::$part(_) => $name,)*
+            }
+        }
+    };
+}
+transports! { Icmp "icmp" Igmp "igmp" Udp "udp" Tcp "tcp" }
+
+/// Rows of plain values: part, field, key, the largest number, flag, value, manual.
+macro_rules! plain {
+    ($section:literal $part:ident $field:ident $key:literal $most:literal $flag:literal $value:literal $help:literal) => {
+        Field {
+            section: $section,
+            key: $key,
+            flag: $flag,
+            value: $value,
+            help: $help,
+            list: false,
+            set: |spec, given| {
+                let value = Value::read(given, $most)?;
+                $part::of_mut(spec, &given.name)?.$field = value;
+                Ok(())
+            },
+            get: |spec| {
+                let hexadecimal = matches!($key, "checksum" | "ethertype");
+                $part::of(spec)?.$field.show(hexadecimal)
+            },
+        }
+    };
+}
+
+/// Rows that are read and shown in a way of their own.
+macro_rules! own {
+    ($section:literal $key:literal $list:literal $flag:literal $value:literal $help:literal $set:expr, $get:expr) => {
+        Field {
+            section: $section,
+            key: $key,
+            flag: $flag,
+            value: $value,
+            help: $help,
+            list: $list,
+            set: $set,
+            get: $get,
+        }
+    };
+}
+
+/// All of them, in the order of the packet and of the spec file.
+pub(super) static FIELDS: &[Field] = &[
+    plain!("ethernet" Ethernet destination "destination" 0 "ethernet" "MAC" "Send to this MAC address, by a frame of our own"),
+    plain!("ethernet" Ethernet source "source" 0 "ethernet-source" "MAC" "The frame's source (default: the interface's)"),
+    own!("ethernet" "vlan" true "vlan" "TAG" "A VLAN tag, outermost first: ID[/PRIORITY[/DEI]][@TPID]"
+    |spec, given| {
+        let tags: Result<Vec<_>> = given.words()?.iter().map(notation::vlan).collect();
+        Ethernet::of_mut(spec, &given.name)?.vlans = tags?;
+        Ok(())
+    },
+    |spec| {
+        let vlans = spec.ethernet.as_ref()?.vlans.iter();
+        list(&vlans.copied().map(notation::show_vlan).collect::<Vec<_>>())
+    }),
+    plain!("ethernet" Ethernet ethertype "ethertype" 0xffff "ethertype" "NUMBER" "What the frame says follows (default 0x0800)"),
+    plain!("ipv4" Ipv4 version "version" 15 "ip-version" "NUMBER" "Version (default 4)"),
+    plain!("ipv4" Ipv4 ihl "ihl" 15 "ihl" "WORDS" "Header length in 32-bit words"),
+    plain!("ipv4" Ipv4 dscp "dscp" 63 "dscp" "NUMBER" "Differentiated services code point"),
+    plain!("ipv4" Ipv4 ecn "ecn" 3 "ecn" "NUMBER" "Explicit congestion notification"),
+    plain!("ipv4" Ipv4 total_length "total_length" 0xffff "total-length" "BYTES" "Total length"),
+    plain!("ipv4" Ipv4 identification "identification" 0xffff "id" "NUMBER" "Identification (default 1)"),
+    plain!("ipv4" Ipv4 reserved "reserved" 1 "reserved" "" "Set the flag that must be zero"),
+    plain!("ipv4" Ipv4 df "df" 1 "df" "" "Don't fragment"),
+    plain!("ipv4" Ipv4 mf "mf" 1 "mf" "" "More fragments"),
+    own!("ipv4" "fragment_offset" false "offset" "BYTES" "Fragment offset, a multiple of 8"
+        |spec, given| {
+            let offset = u16::read(given, 65_528)?;
+            if !offset.is_multiple_of(8) {
+                return Err(given.refuse("a multiple of 8"));
+            }
+            spec.ipv4.fragment_offset = offset;
+            Ok(())
+        },
+        |spec| spec.ipv4.fragment_offset.show(false)),
+    plain!("ipv4" Ipv4 ttl "ttl" 255 "ttl" "HOPS" "Time to live (default 64)"),
+    plain!("ipv4" Ipv4 protocol "protocol" 255 "protocol" "NUMBER" "Protocol (default: the transport's, or 253)"),
+    plain!("ipv4" Ipv4 checksum "checksum" 0xffff "checksum" "NUMBER" "Header checksum"),
+    plain!("ipv4" Ipv4 source "source" 0 "source" "ADDRESS" "Source (default: the route's)"),
+    plain!("ipv4" Ipv4 destination "destination" 0 "destination" "ADDRESS" "Destination, as the word without a flag"),
+    own!("ipv4" "options" true "option" "OPTION" "An option: rr:SLOTS lsrr:A,.. ssrr:A,.. ts:SLOTS ts-address:SLOTS ts-only:A,.. ra[:N] nop eol TYPE:HEX 0xHEX"
+        |spec, given| {
+            let mut bytes = Vec::new();
+            for word in given.words()? {
+                notation::ipv4_option(&word)?.write(&mut bytes);
+            }
+            spec.ipv4.options = bytes;
+            Ok(())
+        },
+        |spec| list(&notation::ipv4_options(&spec.ipv4.options))),
+    own!("icmp" "type" false "icmp-type" "TYPE" "ICMP type by number or name (default echo)"
+        |spec, given| {
+            Icmp::of_mut(spec, &given.name)?.kind = notation::icmp_type(given)?;
+            Ok(())
+        },
+        |spec| Icmp::of(spec)?.kind.show(false)),
+    plain!("icmp" Icmp code "code" 255 "icmp-code" "CODE" "ICMP code"),
+    plain!("icmp" Icmp checksum "checksum" 0xffff "icmp-checksum" "NUMBER" "ICMP checksum"),
+    own!("icmp" "rest" false "icmp-rest" "NUMBER" "All 32 bits behind ICMP's checksum"
+    |spec, given| {
+        let rest = u32::read(given, u64::from(u32::MAX))?;
+        Icmp::of_mut(spec, &given.name)?.rest = rest.to_be_bytes();
+        Ok(())
+    },
+    |spec| match Icmp::of(spec)?.kind {
+        5 => None,
+        kind if identified(kind) => None,
+        _ => u32::from_be_bytes(Icmp::of(spec)?.rest).show(true),
+    }),
+    own!("icmp" "identifier" false "icmp-id" "NUMBER" "Identifier"
+        |spec, given| rest(spec, given, |[_, _, c, d], [a, b]| [a, b, c, d]),
+        |spec| half(spec, |[a, b, ..]| [a, b])),
+    own!("icmp" "sequence" false "icmp-sequence" "NUMBER" "Sequence number"
+        |spec, given| rest(spec, given, |[a, b, ..], [c, d]| [a, b, c, d]),
+        |spec| half(spec, |[_, _, c, d]| [c, d])),
+    own!("icmp" "mtu" false "icmp-mtu" "BYTES" "Next-hop MTU"
+        |spec, given| rest(spec, given, |[a, b, ..], [c, d]| [a, b, c, d]),
+        |_| None),
+    own!("icmp" "pointer" false "icmp-pointer" "BYTE" "The byte that is wrong"
+        |spec, given| {
+            let pointer = u8::read(given, 255)?;
+            let icmp = Icmp::of_mut(spec, &given.name)?;
+            let [_, rest @ ..] = &mut icmp.rest;
+            let [b, c, d] = *rest;
+            icmp.rest = [pointer, b, c, d];
+            Ok(())
+        },
+        |_| None),
+    own!("icmp" "gateway" false "icmp-gateway" "ADDRESS" "The better gateway"
+    |spec, given| {
+        let gateway = Ipv4Addr::read(given, 0)?;
+        Icmp::of_mut(spec, &given.name)?.rest = gateway.octets();
+        Ok(())
+    },
+    |spec| match Icmp::of(spec)? {
+        Icmp { kind: 5, rest, .. } => Ipv4Addr::from(*rest).show(false),
+        _ => None,
+    }),
+    plain!("icmp" Icmp length "length" 255 "icmp-length" "WORDS" "Length of the quote in 32-bit words"),
+    own!("icmp" "extensions" true "icmp-extension" "OBJECT" "An extension object: mpls:LABEL/CLASS/BOTTOM/TTL,.. or CLASS/TYPE:HEX"
+    |spec, given| {
+        let objects: Result<Vec<_>> = given.words()?.iter().map(notation::object).collect();
+        let icmp = Icmp::of_mut(spec, &given.name)?;
+        icmp.extensions.get_or_insert_default().objects = objects?;
+        Ok(())
+    },
+    |spec| {
+        let objects = Icmp::of(spec)?.extensions.as_ref()?.objects.iter();
+        let objects: Vec<String> = objects.map(notation::show_object).collect();
+        Some(list(&objects).unwrap_or_else(|| "[]".to_owned()))
+    }),
+    own!("icmp" "extensions_checksum" false "icmp-extensions-checksum" "NUMBER" "The extension structure's checksum"
+        |spec, given| {
+            let checksum = Value::read(given, 0xffff)?;
+            let icmp = Icmp::of_mut(spec, &given.name)?;
+            icmp.extensions.get_or_insert_with(Extensions::default).checksum = checksum;
+            Ok(())
+        },
+        |spec| Icmp::of(spec)?.extensions.as_ref()?.checksum.show(true)),
+    own!("icmp" "quote_hex" false "icmp-quote" "HEX" "The datagram an error quotes (in a spec: the tables under icmp.quote)"
+        |spec, given| {
+            let quote = Spec::read_datagram(&given.hex()?);
+            Icmp::of_mut(spec, &given.name)?.quote = Some(Box::new(quote));
+            Ok(())
+        },
+        |_| None),
+    plain!("igmp" Igmp kind "type" 255 "igmp-type" "TYPE" "IGMP type (default 17, a query)"),
+    plain!("igmp" Igmp code "code" 255 "igmp-code" "NUMBER" "IGMP's second byte: maximum response time (default 100)"),
+    plain!("igmp" Igmp checksum "checksum" 0xffff "igmp-checksum" "NUMBER" "IGMP checksum"),
+    plain!("igmp" Igmp group "group" 0 "igmp-group" "ADDRESS" "Group"),
+    plain!("udp" Udp source_port "source_port" 0xffff "sport" "PORT" "Source port"),
+    plain!("udp" Udp destination_port "destination_port" 0xffff "dport" "PORT" "Destination port"),
+    plain!("udp" Udp length "length" 0xffff "udp-length" "BYTES" "UDP length"),
+    plain!("udp" Udp checksum "checksum" 0xffff "udp-checksum" "NUMBER" "UDP checksum; 0 says that there is none"),
+    plain!("tcp" Tcp source_port "source_port" 0xffff "sport" "PORT" ""),
+    plain!("tcp" Tcp destination_port "destination_port" 0xffff "dport" "PORT" ""),
+    plain!("tcp" Tcp sequence "sequence" 0xffff_ffff "seq" "NUMBER" "Sequence number"),
+    plain!("tcp" Tcp acknowledgment "acknowledgment" 0xffff_ffff "ack" "NUMBER" "Acknowledgment number"),
+    plain!("tcp" Tcp data_offset "data_offset" 15 "data-offset" "WORDS" "TCP's header length in 32-bit words"),
+    own!("tcp" "flags" false "flags" "FLAGS" "Letters of FSRPAUEC, or all twelve bits as a number (default S)"
+        |spec, given| {
+            Tcp::of_mut(spec, &given.name)?.flags = notation::tcp_flags(given)?;
+            Ok(())
+        },
+        |spec| Some(notation::show_tcp_flags(Tcp::of(spec)?.flags))),
+    plain!("tcp" Tcp window "window" 0xffff "window" "BYTES" "Window (default 65535)"),
+    plain!("tcp" Tcp checksum "checksum" 0xffff "tcp-checksum" "NUMBER" "TCP checksum"),
+    plain!("tcp" Tcp urgent_pointer "urgent_pointer" 0xffff "urgent" "NUMBER" "Urgent pointer"),
+    own!("tcp" "options" true "tcp-option" "OPTION" "An option: mss:BYTES ws:SHIFT sackok sack:L-R,.. ts:VALUE,REPLY nop eol KIND:HEX 0xHEX"
+        |spec, given| {
+            let mut bytes = Vec::new();
+            for word in given.words()? {
+                notation::tcp_option(&word)?.write(&mut bytes);
+            }
+            Tcp::of_mut(spec, &given.name)?.options = bytes;
+            Ok(())
+        },
+        |spec| list(&notation::tcp_options(&Tcp::of(spec)?.options))),
+    own!("payload" "text" false "data" "TEXT" "Payload"
+        |spec, given| {
+            spec.payload = given.string()?.as_bytes().to_vec();
+            Ok(())
+        },
+        |spec| readable(&spec.payload)),
+    own!("payload" "hex" false "data-hex" "HEX" "Payload in hexadecimal"
+    |spec, given| {
+            spec.payload = given.hex()?;
+            Ok(())
+        },
+    |spec| match spec.payload.as_slice() {
+        [] => None,
+        bytes if readable(bytes).is_some() => None,
+        bytes => Some(format!("\"{}\"", to_hex(bytes))),
+    }),
+    own!("payload" "file" false "data-file" "FILE" "Payload from a file; - is standard input"
+        |spec, given| {
+            spec.payload = super::read_limited(given.string()?, MAX_PAYLOAD)?;
+            Ok(())
+        },
+        |_| None),
+    own!("payload" "length" false "data-len" "BYTES" "So many bytes of payload: 0, 1, 2 and so on, again from 0 after 255"
+        |spec, given| {
+            let length = u32::read(given, MAX_PAYLOAD as u64)?;
+            let bytes = (0..length).map(|at| u8::try_from(at & 0xff).unwrap_or(0));
+            spec.payload = bytes.collect();
+            Ok(())
+        },
+        |_| None),
+    own!("frame" "trailer" false "trailer" "HEX" "Bytes behind the datagram"
+    |spec, given| {
+        spec.trailer = given.hex()?;
+        Ok(())
+    },
+    |spec| match spec.trailer.as_slice() {
+        [] => None,
+        bytes => Some(format!("\"{}\"", to_hex(bytes))),
+    }),
+    own!("frame" "truncate" false "truncate" "BYTES" "Send only so many bytes of the datagram"
+        |spec, given| {
+            spec.truncate = Some(u32::read(given, 0xffff_ffff)?);
+            Ok(())
+        },
+        |spec| spec.truncate.show(false)),
+];
+
+/// ICMP types whose second word is identifier and sequence number.
+fn identified(kind: u8) -> bool {
+    matches!(kind, 0 | 8 | 13..=18 | 37 | 38)
+}
+
+fn rest(spec: &mut Spec, given: &Given, put: fn([u8; 4], [u8; 2]) -> [u8; 4]) -> Result<()> {
+    let number = u16::read(given, 0xffff)?;
+    let icmp = Icmp::of_mut(spec, &given.name)?;
+    icmp.rest = put(icmp.rest, number.to_be_bytes());
+    Ok(())
+}
+
+fn half(spec: &Spec, take: fn([u8; 4]) -> [u8; 2]) -> Option<String> {
+    let icmp = Icmp::of(spec).filter(|icmp| identified(icmp.kind))?;
+    u16::from_be_bytes(take(icmp.rest)).show(false)
+}
+
+/// Text that a person can read and change, as a spec file says it.
+fn readable(bytes: &[u8]) -> Option<String> {
+    let text = str::from_utf8(bytes).ok().filter(|text| !text.is_empty())?;
+    let plain = |byte: u8| byte.is_ascii_graphic() || matches!(byte, b' ' | b'\n' | b'\r' | b'\t');
+    let plain = text.bytes().all(plain);
+    plain.then(|| quoted(text))
+}
+
+fn quoted(text: &str) -> String {
+    let mut out = String::from("\"");
+    for character in text.chars() {
+        match character {
+            '"' | '\\' => out.extend(['\\', character]),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            other => out.push(other),
+        }
+    }
+    out.push('"');
+    out
+}
+
+fn list(words: &[String]) -> Option<String> {
+    let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
+    (!words.is_empty()).then(|| format!("[{}]", words.join(", ")))
+}

@@ -1,0 +1,559 @@
+//! Packets that leave as they were asked for: each field and each broken variant byte for byte on
+//! the other end of a veth pair, fragments that the kernel joins again, and every refusal before
+//! anything is sent.
+
+#![allow(
+    clippy::indexing_slicing,
+    clippy::unnecessary_wraps,
+    reason = "a test stops at the first surprise; libtest-mimic asks for results"
+)]
+
+use std::net::UdpSocket;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use libtest_mimic::{Failed, Trial};
+use pnet::datalink::{self, Channel, Config, DataLinkReceiver, DataLinkSender};
+
+use super::Powers;
+
+pub(super) fn trials(powers: Powers) -> Vec<Trial> {
+    vec![
+        powers.trial("send_arrives_as_asked", arrives_as_asked),
+        powers.trial("send_by_raw_socket", by_raw_socket),
+        powers.trial("send_asks_for_the_neighbour", asks_for_the_neighbour),
+        powers.trial("send_fragments_are_joined_by_the_kernel", fragments_join),
+        powers.trial("send_shows_what_comes_back", shows_replies),
+        powers.trial("send_refuses_before_it_sends", refuses),
+    ]
+}
+
+/// A veth pair of its own for each test: `A` sends, `B` receives, and neither says a word of its
+/// own accord.
+pub(super) struct Pair {
+    pub(super) a: String,
+    b: String,
+}
+
+const MAC_A: &str = "02:00:00:00:0a:01";
+const MAC_B: &str = "02:00:00:00:0a:02";
+
+impl Pair {
+    pub(super) fn new(name: &str) -> Self {
+        let pair = Self {
+            a: format!("{name}a"),
+            b: format!("{name}b"),
+        };
+        let (a, b) = (&pair.a, &pair.b);
+        sh(&format!(
+            "ip link set lo up; \
+             ip link add {a} address {MAC_A} mtu 9000 type veth peer name {b} address {MAC_B} mtu 9000 && \
+             for i in {a} {b}; do \
+               echo 1 >/proc/sys/net/ipv6/conf/$i/disable_ipv6; \
+               echo 0 >/proc/sys/net/ipv4/conf/$i/rp_filter; \
+             done; \
+             echo 0 >/proc/sys/net/ipv4/conf/all/rp_filter; \
+             ip link set {a} up && ip link set {b} up"
+        ));
+        pair
+    }
+
+    pub(super) fn listen(&self) -> (Box<dyn DataLinkSender>, Box<dyn DataLinkReceiver>) {
+        let mut found = datalink::interfaces().into_iter();
+        let found = found.find(|it| it.name == self.b).unwrap();
+        let config = Config {
+            read_timeout: Some(Duration::from_secs(5)),
+            read_buffer_size: 1 << 17,
+            ..Config::default()
+        };
+        match datalink::channel(&found, config).unwrap() {
+            Channel::Ethernet(sender, receiver) => (sender, receiver),
+            _ => panic!("no Ethernet channel"),
+        }
+    }
+}
+
+fn sh(script: &str) {
+    let status = Command::new("sh").args(["-ec", script]).status().unwrap();
+    assert!(status.success(), "{script}");
+}
+
+fn dotquad(args: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dotquad"));
+    command.args(args).stdin(Stdio::null()).output().unwrap()
+}
+
+/// Runs the command and expects success.
+pub(super) fn good(args: &[&str]) -> (String, String) {
+    let output = dotquad(args);
+    let (out, err) = text(&output);
+    assert!(output.status.success(), "{args:?}: {out}{err}");
+    (out, err)
+}
+
+pub(super) fn text(output: &Output) -> (String, String) {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    (text(&output.stdout), text(&output.stderr))
+}
+
+/// The bytes that a dry run says the packet has.
+fn built(args: &[&str]) -> Vec<u8> {
+    let (out, _) = good(&[args, &["--dry-run", "--format", "hex"]].concat());
+    let mut bytes = Vec::new();
+    for line in out.lines() {
+        let digits: String = line
+            .split(": ")
+            .nth(1)
+            .unwrap()
+            .split_whitespace()
+            .collect();
+        for pair in digits.as_bytes().chunks(2) {
+            let pair = std::str::from_utf8(pair).unwrap();
+            bytes.push(u8::from_str_radix(pair, 16).unwrap());
+        }
+    }
+    bytes
+}
+
+/// The frame as a receiver sees it: the kernel takes the outer VLAN tag out of it.
+pub(super) fn untagged(mut frame: Vec<u8>) -> Vec<u8> {
+    if matches!(frame.get(12..14), Some([0x81, 0x00] | [0x88, 0xa8])) && frame.len() >= 16 {
+        frame.drain(12..16);
+    }
+    frame
+}
+
+/// Words of a command line, and bytes that the datagram must have where an RFC says so.
+type Row = (&'static str, &'static [(usize, &'static [u8])]);
+
+/// Offsets count from the first byte of the IPv4 header.
+const ROWS: &[Row] = &[
+    (
+        "--udp --dport 53",
+        &[(0, &[0x45, 0, 0, 28]), (9, &[17]), (22, &[0, 53, 0, 8])],
+    ),
+    ("--udp --ip-version 6", &[(0, &[0x65])]),
+    ("--udp --ihl 4", &[(0, &[0x44])]),
+    ("--udp --ihl 15", &[(0, &[0x4f])]),
+    ("--udp --dscp 46 --ecn 3", &[(1, &[0xbb])]),
+    ("--udp --total-length 0", &[(2, &[0, 0])]),
+    ("--udp --total-length 65535", &[(2, &[0xff, 0xff])]),
+    ("--udp --id 0", &[(4, &[0, 0])]),
+    ("--udp --id 0xbeef", &[(4, &[0xbe, 0xef])]),
+    ("--udp --reserved", &[(6, &[0x80, 0])]),
+    ("--udp --df", &[(6, &[0x40, 0])]),
+    ("--udp --mf", &[(6, &[0x20, 0])]),
+    ("--udp --offset 65528", &[(6, &[0x1f, 0xff])]),
+    ("--udp --ttl 0", &[(8, &[0])]),
+    ("--udp --ttl 255", &[(8, &[255])]),
+    ("--protocol 255 --data x", &[(9, &[255]), (20, b"x")]),
+    ("--udp --checksum 0xdead", &[(10, &[0xde, 0xad])]),
+    ("--udp --source 0.0.0.0", &[(12, &[0, 0, 0, 0])]),
+    (
+        "--udp --source 255.255.255.255",
+        &[(12, &[255, 255, 255, 255])],
+    ),
+    ("--udp --option rr:9", &[(0, &[0x4f]), (20, &[7, 39, 4])]),
+    ("--udp --option ts:2", &[(20, &[68, 12, 5, 0])]),
+    (
+        "--udp --option ts-only:10.0.0.9",
+        &[(20, &[68, 12, 5, 3, 10, 0, 0, 9])],
+    ),
+    (
+        "--udp --option lsrr:10.0.0.8,10.0.0.9",
+        &[(20, &[131, 11, 4, 10, 0, 0, 8, 10, 0, 0, 9])],
+    ),
+    (
+        "--udp --option ssrr:10.0.0.8@8",
+        &[(20, &[137, 7, 8, 10, 0, 0, 8])],
+    ),
+    ("--udp --option ra", &[(20, &[148, 4, 0, 0])]),
+    (
+        "--udp --option nop --option nop --option eol",
+        &[(20, &[1, 1, 0, 0])],
+    ),
+    ("--udp --option 0x07ff04", &[(20, &[7, 255, 4, 0])]),
+    ("--udp --option 30:aabb", &[(20, &[30, 4, 0xaa, 0xbb])]),
+    (
+        "--udp --sport 65535 --udp-length 3 --udp-checksum 1",
+        &[(20, &[255, 255]), (24, &[0, 3, 0, 1])],
+    ),
+    ("--icmp", &[(20, &[8, 0, 0xf7, 0xff])]),
+    (
+        "--icmp --icmp-type 255 --icmp-code 7 --icmp-rest 0x01020304",
+        &[(20, &[255, 7]), (24, &[1, 2, 3, 4])],
+    ),
+    (
+        "--icmp-type redirect --icmp-code 1 --icmp-gateway 10.0.0.9",
+        &[(20, &[5, 1]), (24, &[10, 0, 0, 9])],
+    ),
+    (
+        "--icmp-type unreachable --icmp-code 4 --icmp-mtu 1400 --icmp-quote 4500001c000100004011000a0a0000010a000002000100020008ffff",
+        &[(20, &[3, 4]), (26, &[5, 0x78]), (28, &[0x45])],
+    ),
+    (
+        "--icmp-type time-exceeded --icmp-quote 4500001c --icmp-extension mpls:24001/5/1/1",
+        &[
+            (20, &[11, 0]),
+            (25, &[32]),
+            (156, &[0x20, 0]),
+            (160, &[0, 8, 1, 1, 0x05, 0xdc, 0x1b, 0x01]),
+        ],
+    ),
+    ("--icmp --icmp-checksum 0x1234", &[(22, &[0x12, 0x34])]),
+    (
+        "--igmp --igmp-group 239.1.2.3",
+        &[(9, &[2]), (20, &[0x11, 100]), (24, &[239, 1, 2, 3])],
+    ),
+    (
+        "--tcp --sport 1 --dport 80 --seq 0x01020304 --ack 0x05060708 --flags FSRPAUEC --window 1 --urgent 9",
+        &[
+            (20, &[0, 1, 0, 80, 1, 2, 3, 4, 5, 6, 7, 8, 0x50, 0xff, 0, 1]),
+            (38, &[0, 9]),
+        ],
+    ),
+    (
+        "--tcp --flags 0xfff --data-offset 4",
+        &[(32, &[0x4f, 0xff])],
+    ),
+    (
+        "--tcp --tcp-option mss:1460 --tcp-option sackok --tcp-option ts:1,2 --tcp-option nop --tcp-option ws:7",
+        &[
+            (32, &[0xa0, 2]),
+            (
+                40,
+                &[
+                    2, 4, 5, 0xb4, 4, 2, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2, 1, 3, 3, 7,
+                ],
+            ),
+        ],
+    ),
+    ("--tcp --tcp-option 0x0200", &[(40, &[2, 0, 0, 0])]),
+    (
+        "--udp --data-len 300",
+        &[(28, &[0, 1, 2, 3]), (283, &[255, 0, 1])],
+    ),
+    (
+        "--udp --data-hex 00:ff --trailer c0ffee",
+        &[(28, &[0, 255, 0xc0, 0xff, 0xee])],
+    ),
+    ("--udp --truncate 10", &[(0, &[0x45, 0])]),
+    ("--udp --vlan 100/5 --data tagged", &[(28, b"tagged")]),
+    (
+        "--udp --vlan 7@0x88a8 --vlan 100 --data twice",
+        &[(28, b"twice")],
+    ),
+    ("--udp --ethertype 0x88b5 --data other", &[(28, b"other")]),
+];
+
+fn arrives_as_asked() -> Result<(), Failed> {
+    let pair = Pair::new("dqs1");
+    let (_, mut wire) = pair.listen();
+    for (words, facts) in ROWS {
+        let mut args = vec!["send", "10.77.1.2", "-i", &pair.a];
+        args.extend(["--ethernet", MAC_B, "--ethernet-source", MAC_A]);
+        if !words.contains("--source") {
+            args.extend(["--source", "10.77.1.1"]);
+        }
+        args.extend(words.split(' '));
+        let asked = built(&args);
+        let (_, err) = good(&args);
+        assert!(
+            err.contains("1 packet sent; 1 seen to leave as built"),
+            "{words}: {err}"
+        );
+        let seen = wire.next().unwrap().to_vec();
+        assert_eq!(seen, untagged(asked.clone()), "{words}");
+        let tags = words.matches("--vlan").count();
+        let datagram = &asked[14 + 4 * tags..];
+        for (at, bytes) in *facts {
+            assert!(
+                datagram[*at..].starts_with(bytes),
+                "{words}: {datagram:02x?} at {at}"
+            );
+        }
+    }
+    Ok(())
+}
+
+fn by_raw_socket() -> Result<(), Failed> {
+    let pair = Pair::new("dqs2");
+    sh(&format!(
+        "ip addr add 10.77.2.1/24 dev {a}; ip neigh add 10.77.2.2 lladdr {MAC_B} dev {a}",
+        a = pair.a
+    ));
+    let (_, mut wire) = pair.listen();
+    let args = [
+        "send",
+        "10.77.2.2",
+        "--icmp",
+        "--data",
+        "by the kernel's own way",
+    ];
+    let asked = built(&args);
+    assert_eq!(asked[12..16], [10, 77, 2, 1]);
+    let (_, err) = good(&[&args[..], &["-c", "3"]].concat());
+    assert!(err.starts_with("dotquad: 3 packets sent"), "{err}");
+    assert!(err.contains("3 seen to leave as built"), "{err}");
+    for _ in 0..3 {
+        let seen = wire.next().unwrap();
+        assert_eq!(seen[14..], asked);
+        assert_eq!(seen[..6], [2, 0, 0, 0, 0x0a, 2]);
+    }
+    // Not by a raw socket: the kernel would choose another identification. By the same way.
+    let args = ["send", "10.77.2.2", "--icmp", "--id", "0"];
+    let asked = built(&args);
+    good(&args);
+    assert_eq!(wire.next().unwrap()[14..], asked);
+    // Fast, and all of them.
+    let args = [
+        "send",
+        "10.77.2.2",
+        "--udp",
+        "-c",
+        "5000",
+        "--rate",
+        "0",
+        "--yes",
+    ];
+    let (_, err) = good(&args);
+    assert!(
+        err.contains("5000 packets sent") && err.contains("none compared"),
+        "{err}"
+    );
+    // Longer than the link takes.
+    let output = dotquad(&["send", "10.77.2.2", "--udp", "--data-len", "9000"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output).1.contains("--fragment"), "{output:?}");
+    Ok(())
+}
+
+fn asks_for_the_neighbour() -> Result<(), Failed> {
+    let pair = Pair::new("dqs3");
+    sh(&format!("ip addr add 10.77.3.1/24 dev {}", pair.a));
+    let (mut reply, mut wire) = pair.listen();
+    // Nobody answers.
+    let output = dotquad(&["send", "10.77.3.9", "--udp", "--id", "0"]);
+    let (out, err) = text(&output);
+    assert_eq!(output.status.code(), Some(2), "{out}{err}");
+    assert!(
+        err.contains("10.77.3.9") && err.contains("--ethernet"),
+        "{err}"
+    );
+    assert!(out.contains("ARP"), "the request is shown: {out}");
+    assert_eq!(wire.next().unwrap()[38..42], [10, 77, 3, 9]);
+    // Somebody answers (RFC 826).
+    let answering = thread::spawn(move || {
+        let request = wire.next().unwrap().to_vec();
+        let mut answer = [&request[6..12], &[2, 0, 0, 0, 0, 9]].concat();
+        answer.extend([8, 6, 0, 1, 8, 0, 6, 4, 0, 2, 2, 0, 0, 0, 0, 9]);
+        answer.extend(&request[38..42]);
+        answer.extend(&request[22..32]);
+        reply.send_to(&answer, None).unwrap().unwrap();
+        // The receiver sees what it sends itself, too.
+        loop {
+            let frame = wire.next().unwrap().to_vec();
+            if frame[12..14] == [8, 0] {
+                return frame;
+            }
+        }
+    });
+    let args = ["send", "10.77.3.8", "--udp", "--id", "0", "--dport", "9"];
+    let asked = built(&args);
+    let (out, _) = good(&args);
+    assert_eq!(
+        out.matches("ARP").count(),
+        2,
+        "question and answer are shown: {out}"
+    );
+    let frame = answering.join().unwrap();
+    assert_eq!(frame[..6], [2, 0, 0, 0, 0, 9]);
+    assert_eq!(frame[14..], asked);
+    Ok(())
+}
+
+fn fragments_join() -> Result<(), Failed> {
+    let pair = Pair::new("dqs4");
+    sh(&format!("ip addr add 10.77.4.2/24 dev {}", pair.b));
+    let receiver = UdpSocket::bind("10.77.4.2:7777").unwrap();
+    receiver
+        .set_read_timeout(Some(Duration::from_secs(5)))
+        .unwrap();
+    let base = [
+        "send",
+        "10.77.4.2",
+        "-i",
+        &pair.a,
+        "--ethernet",
+        MAC_B,
+        "--source",
+        "10.77.4.9",
+        "--udp",
+        "--sport",
+        "5",
+        "--dport",
+        "7777",
+        "--data-len",
+        "3000",
+        "--fragment",
+        "576",
+    ];
+    let expected: Vec<u8> = (0..3000_u32).map(|at| (at & 0xff) as u8).collect();
+    let mut buffer = vec![0; 65_536];
+    for (id, more) in [
+        ("11", &["--option", "rr:3", "--option", "ra"][..]),
+        ("12", &["--fragment-order", "reverse"]),
+        ("13", &["--fragment-order", "random", "--seed", "5"]),
+    ] {
+        // More fragments than one: 3008 bytes in pieces of at most 552.
+        let args = [&base[..], &["--id", id], more].concat();
+        let (out, err) = good(&args);
+        assert!(out.lines().count() >= 6, "{out}");
+        assert!(err.contains(" seen to leave as built"), "{err}");
+        let (length, from) = receiver.recv_from(&mut buffer).unwrap();
+        assert_eq!(from.to_string(), "10.77.4.9:5");
+        assert_eq!(buffer[..length], expected, "{more:?}");
+    }
+    // With a hole or an overlap in it nothing comes of it: whole ones sent later come first.
+    good(&[&base[..], &["--id", "14", "--fragment-gap", "8"]].concat());
+    good(&[&base[..], &["--id", "15", "--fragment-overlap", "8"]].concat());
+    let marker = ["--data", "behind", "--id", "16"];
+    let mut args = base[..13].to_vec();
+    args.extend(marker);
+    good(&args);
+    let (length, _) = receiver.recv_from(&mut buffer).unwrap();
+    assert_eq!(&buffer[..length], b"behind");
+    Ok(())
+}
+
+fn shows_replies() -> Result<(), Failed> {
+    sh("ip link set lo up");
+    let (out, err) = good(&[
+        "send",
+        "127.0.0.1",
+        "--icmp",
+        "--icmp-id",
+        "77",
+        "--listen",
+        "0.3",
+    ]);
+    let lines: Vec<&str> = out.lines().collect();
+    assert!(lines.len() == 2 && lines[1].contains("echo reply"), "{out}");
+    assert!(err.contains("1 reply"), "{err}");
+    // Nobody is there: the error quotes our datagram, and another's would not be shown.
+    let args = [
+        "send",
+        "127.0.0.1",
+        "--udp",
+        "--sport",
+        "4321",
+        "--dport",
+        "9",
+        "--listen",
+        "0.3",
+    ];
+    let (out, err) = good(&args);
+    assert!(
+        out.contains("unreachable") && err.contains("1 reply"),
+        "{out}{err}"
+    );
+    // A broken packet gets no answer, and that is said.
+    let args = [
+        "send",
+        "127.0.0.1",
+        "--icmp",
+        "--icmp-checksum",
+        "1",
+        "--listen",
+        "0.1",
+    ];
+    let (_, err) = good(&args);
+    assert!(err.contains("0 replies"), "{err}");
+    Ok(())
+}
+
+fn refuses() -> Result<(), Failed> {
+    let pair = Pair::new("dqs5");
+    sh(&format!("ip addr add 10.77.5.1/24 brd + dev {}", pair.a));
+    let (_, mut wire) = pair.listen();
+    let a = pair.a.as_str();
+    for (args, words) in [
+        (&["10.77.5.255", "--icmp"][..], "--broadcast"),
+        (&["255.255.255.255", "--icmp", "-i", a], "--broadcast"),
+        (&["239.1.2.3", "--udp", "-i", a], "--broadcast"),
+        (&["10.77.5.2", "--icmp", "-c", "1001"], "--yes"),
+        (
+            &["10.77.5.2", "--icmp", "-c", "2", "--rate", "1001"],
+            "--yes",
+        ),
+        (&["10.77.5.2", "--icmp", "-c", "2", "--rate", "0"], "--yes"),
+        (
+            &["10.77.5.2", "--icmp", "-c", "2", "--interval", "0.0005"],
+            "--yes",
+        ),
+        (
+            &["10.77.5.2", "--udp", "--data-len", "65508"],
+            "total_length",
+        ),
+        (&["10.77.5.2", "--icmp", "-i", "nowhere0"], "nowhere0"),
+        (&["192.0.2.1", "--icmp"], "route"),
+    ] {
+        let output = dotquad(&[&["send"][..], args].concat());
+        let (out, err) = text(&output);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {out}{err}");
+        assert!(err.contains(words), "{args:?}: {err}");
+    }
+    let file = captures().join("icmp_echo.pcap");
+    let file = file.to_str().unwrap();
+    let output = dotquad(&["replay", file, "-i", a, "--topspeed"]);
+    assert!(text(&output).1.contains("--yes"), "{output:?}");
+    let cooked = captures().join("linux_sll.pcap");
+    let output = dotquad(&["replay", cooked.to_str().unwrap(), "-i", a]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output).1.contains("LINUX_SLL"), "{output:?}");
+    let arp = captures().join("arp.pcap");
+    let output = dotquad(&["replay", arp.to_str().unwrap(), "-i", a]);
+    assert!(text(&output).1.contains("--broadcast"), "{output:?}");
+    // Without the privilege.
+    for args in [
+        &["send", "10.77.5.2", "--icmp"][..],
+        &[
+            "send",
+            "10.77.5.2",
+            "--icmp",
+            "--id",
+            "0",
+            "--ethernet",
+            MAC_B,
+        ],
+        &["replay", file, "-i", a],
+    ] {
+        let mut command = Command::new("setpriv");
+        command.args(["--inh-caps", "-all", "--bounding-set", "-all", "--"]);
+        command.arg(env!("CARGO_BIN_EXE_dotquad")).args(args);
+        let output = command.output().unwrap();
+        let (out, err) = text(&output);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {out}{err}");
+        for words in ["CAP_NET_RAW", "setcap", "--dry-run", "-w"] {
+            assert!(err.contains(words), "{args:?}: {err}");
+        }
+    }
+    // None of it has left: the first frame to arrive is the one that is meant.
+    let args = [
+        "send",
+        "10.77.5.255",
+        "--broadcast",
+        "--udp",
+        "--data",
+        "meant",
+    ];
+    good(&args);
+    assert!(wire.next().unwrap().ends_with(b"meant"));
+    Ok(())
+}
+
+pub(super) fn captures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("captures")
+}
