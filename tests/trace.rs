@@ -27,3 +27,5 @@ mod paris;
 mod random;
 #[path = "trace/scenarios.rs"]
 mod scenarios;
+#[path = "trace/traceroute.rs"]
+mod traceroute;

@@ -114,9 +114,6 @@ pub struct Config {
     pub max: u8,
     /// Questions to each hop, at least 1.
     pub queries: u8,
-    /// So many of the nearest hops are asked all their questions at once, so that a short path is
-    /// known in one round trip; the others are asked once until it is known how many there are.
-    pub eager: u8,
     /// The longest wait for an answer.
     pub wait: Duration,
     /// The type of service octet.
@@ -131,14 +128,16 @@ pub struct Config {
     pub cycles: u32,
     /// From the start of one cycle to the next.
     pub cycle_interval: Duration,
-    /// Ask a hop again slowly that answered only some, to tell a limit on answers from loss. A
-    /// second or more each.
+    /// Wait for hops that answered only some and are asked again slowly, to tell a limit on
+    /// answers from loss: a second and more for each question. Otherwise they are asked again
+    /// only while something else is waited for anyway. [`multipath`](Self::multipath) waits
+    /// always: it needs the answers.
     pub recheck: bool,
     /// Look for the path MTU, beginning with this size, in bytes: the MTU of the interface. Hops
     /// are told when it is known.
     pub mtu: Option<u16>,
-    /// Look for all paths, instead of asking one hop by hop; [`mtu`](Self::mtu) then counts for
-    /// nothing.
+    /// Look for all paths, instead of asking one hop by hop; [`mtu`](Self::mtu) is then that of
+    /// the way of flow 0.
     pub multipath: Option<Multipath>,
     /// The network sends whole datagrams as they are given, identification included. Otherwise
     /// (datagram sockets) a probe is known by what the kernel remembers of it.
@@ -161,8 +160,6 @@ impl Config {
             } else {
                 Pace::ONE
             },
-            // What is paced has no burst to gain from.
-            eager: if several { 0 } else { 5 },
             targets,
             method,
             source_port: 49_152,
@@ -180,7 +177,7 @@ impl Config {
             gap: 5,
             cycles: 1,
             cycle_interval: Duration::from_secs(1),
-            recheck: true,
+            recheck: false,
             mtu: None,
             multipath: None,
             header_included: true,

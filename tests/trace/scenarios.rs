@@ -41,7 +41,9 @@ pub(crate) fn config(scenario: &Table, internet: &Internet) -> Config {
     config.tos = number("tos").map_or(config.tos, |value| value as u8);
     config.cycles = number("cycles").map_or(config.cycles, |value| value as u32);
     config.mtu = number("interface_mtu").map(|mtu| mtu as u16);
-    config.eager = number("eager").map_or(0, |value| value as u8);
+    config.recheck = scenario
+        .get("recheck")
+        .is_some_and(|recheck| recheck.as_bool().unwrap());
     config.seed = 7;
     config
 }
@@ -210,7 +212,7 @@ macro_rules! scenarios {
 
 scenarios! {
     quiet_udp quiet_icmp quiet_tcp tcp_open unprivileged unprivileged_icmp unprivileged_bare unprivileged_icmp_bare
-    late_stamps eager_short eager_long eager_limited
+    late_stamps
     silent_hop
     silent_end
     silence

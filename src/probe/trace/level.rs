@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use super::row::{Heard, Place};
 use super::{Balancing, Confidence};
@@ -10,13 +11,22 @@ use super::{Balancing, Confidence};
 /// A router, as far as it is known; `None` is a silent one.
 pub(super) type Node = Option<Ipv4Addr>;
 
-/// How many flows without a `branches`th successor rule it out: with fewer branches than that,
-/// all of them alike, this many would have missed one with a probability under `1 - confidence`.
+/// How many flows without a `branches`th successor rule it out with this confidence.
+///
+/// One may stop too early at any number of branches up to the last. The first of these chances
+/// is by far the greatest where there are two; the later ones get half of the risk, so that
+/// together they stay under it.
 pub(super) fn enough(branches: usize, confidence: Confidence) -> usize {
     let risk = match confidence {
-        Confidence::Percent95 => 0.05_f64,
+        Confidence::Percent95 => 0.05,
         Confidence::Percent99 => 0.01,
     };
+    flows(branches, if branches > 2 { risk / 2.0 } else { risk })
+}
+
+/// With fewer branches than that, all of them alike, so many flows would have missed one with a
+/// probability under `risk`.
+fn flows(branches: usize, risk: f64) -> usize {
     let branches = u32::try_from(branches.max(2)).unwrap_or(u32::MAX);
     let branches = f64::from(branches);
     let flows = (risk / branches).ln() / ((branches - 1.0) / branches).ln();
@@ -29,6 +39,8 @@ pub(super) fn enough(branches: usize, confidence: Confidence) -> usize {
 #[derive(Debug)]
 pub(super) enum State {
     Queued,
+    /// To be asked again, not before this.
+    Later(Duration),
     Asked(u64),
     Heard(Box<Heard>),
     Lost,
@@ -52,6 +64,10 @@ pub(super) struct Level {
     pub(super) silent: BTreeSet<u16>,
     /// Flows that were looked for so that more would pass through its routers.
     pub(super) tried: usize,
+    /// Its flows are counted for each router before it.
+    pub(super) by_router: bool,
+    /// Flows that were lost, and are asked again slowly.
+    pub(super) slowly: Vec<u16>,
 }
 
 impl Trial {
@@ -63,7 +79,10 @@ impl Trial {
     }
 
     pub(super) fn is_open(&self) -> bool {
-        matches!(self.state, State::Queued | State::Asked(_))
+        matches!(
+            self.state,
+            State::Queued | State::Later(_) | State::Asked(_)
+        )
     }
 
     pub(super) fn heard(&self) -> Option<&Heard> {
@@ -129,15 +148,15 @@ mod tests {
     /// ceil(ln(eps / k) / ln((k - 1) / k)), as published for k = 2 to 20.
     #[test]
     fn so_many_flows_rule_out_another_branch() {
-        let table = |confidence| (2..=20).map(|k| enough(k, confidence)).collect::<Vec<_>>();
+        let table = |risk| (2..=20).map(|k| flows(k, risk)).collect::<Vec<_>>();
         assert_eq!(
-            table(Confidence::Percent95),
+            table(0.05),
             [
                 6, 11, 16, 21, 27, 33, 39, 45, 51, 57, 63, 70, 77, 83, 90, 97, 103, 110, 117
             ]
         );
         assert_eq!(
-            table(Confidence::Percent99),
+            table(0.01),
             [
                 8, 15, 21, 28, 36, 43, 51, 58, 66, 74, 82, 90, 98, 106, 115, 123, 132, 140, 149
             ]

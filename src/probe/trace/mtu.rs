@@ -66,6 +66,7 @@ impl Step {
 /// The search for one path.
 #[derive(Debug)]
 pub(super) struct Search {
+    flow: u16,
     /// The hops that answered, nearest first.
     steps: Vec<Step>,
     /// Those before this one are done with.
@@ -81,10 +82,12 @@ pub(super) struct Search {
 }
 
 impl Search {
-    /// Over the hops of a path that is known, from the MTU of the interface down.
-    pub(super) fn new(size: u16, hops: &[Hop]) -> Self {
+    /// Over the hops of a path that is known, from the MTU of the interface down, on the way that
+    /// `flow` takes.
+    pub(super) fn new(size: u16, hops: &[Hop], flow: u16) -> Self {
         let steps = hops.iter().filter_map(|hop| {
-            let answers = hop.queries.iter().filter_map(|query| match &query.outcome {
+            let own = hop.queries.iter().filter(|query| query.flow == flow);
+            let answers = own.filter_map(|query| match &query.outcome {
                 Outcome::Answered(answer) => Some(answer),
                 Outcome::Lost | Outcome::Refused(_) => None,
             });
@@ -101,6 +104,7 @@ impl Search {
             })
         });
         Self {
+            flow,
             steps: steps.collect(),
             from: 0,
             near: None,
@@ -215,7 +219,7 @@ impl Search {
                     asks.push_back(Ask {
                         ttl: step.ttl,
                         query: step.tries,
-                        flow: config.flow,
+                        flow: self.flow,
                         size: Some(size),
                     });
                 }

@@ -4,13 +4,18 @@
 //! Hop by hop: to find what follows a router, flows that are known to pass through it are sent
 //! one hop farther, until so many have shown nothing new that one more branch would have shown
 //! itself with the confidence asked for. Flows that pass through a router are found by trying.
+//! Where routers of a hop look alike, `lite` counts for all of them together.
 //! Knows flows, distances and answers, not packets.
+
+mod lite;
+mod marks;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use super::ledger::{Ask, Ledger};
+use self::lite::Lite;
+use super::ledger::{Appearance, Ask, Ledger};
 use super::level::{Level, Node, State, Trial, enough};
 use super::row::{Heard, Place};
 use super::rows::Next;
@@ -44,10 +49,20 @@ pub(super) struct Ways {
     told: usize,
     cycle: u32,
     target: Ipv4Addr,
+    /// How a probe looks that nobody has changed.
+    untouched: Appearance,
+    nat_hops: Vec<u8>,
+    looped: bool,
 }
 
 impl Ways {
-    pub(super) fn new(config: &Config, settings: Multipath, target: Ipv4Addr, cycle: u32) -> Self {
+    pub(super) fn new(
+        config: &Config,
+        settings: Multipath,
+        target: Ipv4Addr,
+        untouched: Appearance,
+        cycle: u32,
+    ) -> Self {
         Self {
             first: config.first.max(1),
             last: config.max,
@@ -60,6 +75,9 @@ impl Ways {
             told: 0,
             cycle,
             target,
+            untouched,
+            nat_hops: Vec::new(),
+            looped: false,
         }
     }
 
@@ -123,12 +141,13 @@ impl Ways {
             if let Some(wake) = self.waits(now, config, ledger, asks) {
                 return Next::At(wake);
             }
-            if !self.exhausted && self.plan(asks) {
+            if !self.exhausted && (self.plan(asks) || self.ask_slowly(now)) {
                 continue;
             }
             // This hop is known. The one before will not be asked any more.
             self.mark_silence();
-            let ends = self.ends(config);
+            self.looped |= self.is_circle();
+            let ends = self.looped || self.ends(config);
             let known = if ends {
                 self.levels.len()
             } else {
@@ -179,14 +198,16 @@ impl Ways {
                         at.saturating_add(patience)
                     }
                     State::Queued => Duration::MAX,
+                    State::Later(when) => when,
                     State::Heard(_) | State::Lost => continue,
                 };
                 if due > now {
                     wake = Some(wake.unwrap_or(Duration::MAX).min(due));
                     continue;
                 }
+                let asked = matches!(trial.state, State::Asked(_));
                 trial.tries += 1;
-                if trial.tries >= TRIES {
+                if trial.tries >= TRIES && asked {
                     trial.state = State::Lost;
                 } else {
                     trial.state = State::Queued;
@@ -251,6 +272,16 @@ impl Ways {
         let (sources, controlled) = self.sources();
         let confidence = self.settings.confidence;
         let at = self.levels.len() - 1;
+        if controlled {
+            match self.plan_lite(at, &sources, asks) {
+                Lite::Asked => return true,
+                Lite::Known(branching) => {
+                    return self.look_back(at, &sources, asks)
+                        || self.test_flow(at, branching, asks);
+                }
+                Lite::Fails => {}
+            }
+        }
         let ttl = self.ttl(at);
         let mut fresh = self.fresh;
         let mut lacking = 0;
@@ -260,9 +291,11 @@ impl Ways {
         let mut asked: Vec<u16> = Vec::new();
         let mut branching = None;
         for (node, flows) in &sources {
-            // Where nobody can say which way a flow takes, any is as good as another.
+            // Where nobody can say which way a flow takes, or all pass through one router, any
+            // is as good as another.
+            let is_any = !controlled || (node.is_some() && sources.len() == 1);
             let mut flows = flows.clone();
-            if !controlled {
+            if is_any {
                 flows.extend(level.flows.keys());
             }
             let met = level.met(&flows);
@@ -301,7 +334,7 @@ impl Ways {
                 .collect();
             let short = missing - ready.len();
             asked.extend(ready);
-            if !controlled {
+            if is_any {
                 for _ in 0..short.min(AT_ONCE) {
                     asked.push(fresh);
                     fresh = fresh.saturating_add(1);
@@ -459,6 +492,11 @@ impl Ways {
     fn tell(&mut self) -> Hop {
         let at = self.told;
         self.told += 1;
+        let ttl = self.ttl(at);
+        let marks = self.marks(at);
+        if marks.nat {
+            self.nat_hops.push(ttl);
+        }
         let level = self.levels.get(at);
         let flows = level.into_iter().flat_map(|level| &level.flows);
         let queries = flows.map(|(&flow, trial)| Query {
@@ -470,13 +508,13 @@ impl Ways {
         });
         Hop {
             target: self.target,
-            ttl: self.ttl(at),
+            ttl,
             cycle: self.cycle,
             flow: 0,
             queries: queries.collect(),
-            repeated: false,
-            rate_limited: false,
-            nat: false,
+            repeated: marks.repeated,
+            rate_limited: marks.rate_limited,
+            nat: marks.nat,
             mtu: None,
         }
     }
@@ -499,6 +537,12 @@ impl Ways {
             }
         }
         summary.exhausted |= self.exhausted;
+        summary.looped |= self.looped;
+        for &hop in &self.nat_hops {
+            if let Err(place) = summary.nat_hops.binary_search(&hop) {
+                summary.nat_hops.insert(place, hop);
+            }
+        }
         summary.reached |= reached.is_some();
         summary.hops = reached.unwrap_or(last);
         let pairs = self.levels.iter().zip(self.levels.iter().skip(1));

@@ -55,10 +55,10 @@ impl Stage {
     /// What a cycle begins with.
     fn first(config: &Config, recipe: &Recipe, cycle: u32, far: Option<u8>) -> Self {
         let target = recipe.target.address;
-        if let Some(settings) = config.multipath {
-            return Self::Ways(Ways::new(config, settings, target, cycle));
-        }
         let untouched = Appearance::untouched(recipe);
+        if let Some(settings) = config.multipath {
+            return Self::Ways(Ways::new(config, settings, target, untouched, cycle));
+        }
         Self::Rows(Rows::new(config, target, untouched, cycle, far))
     }
 }
@@ -111,19 +111,14 @@ impl Path {
             self.cycle_began = now;
         }
         loop {
+            let held = &mut self.held;
+            let tell = |hop: Hop| match config.mtu {
+                None => outbox.report(Report::Hop(hop)),
+                Some(_) => held.push(hop),
+            };
             let next = match &mut self.stage {
-                Stage::Ways(ways) => {
-                    let tell = |hop: Hop| outbox.report(Report::Hop(hop));
-                    ways.advance(now, config, &self.ledger, &mut self.asks, tell)
-                }
-                Stage::Rows(rows) => {
-                    let held = &mut self.held;
-                    let tell = |hop: Hop| match config.mtu {
-                        None => outbox.report(Report::Hop(hop)),
-                        Some(_) => held.push(hop),
-                    };
-                    rows.advance(now, config, &self.ledger, &mut self.asks, tell)
-                }
+                Stage::Ways(ways) => ways.advance(now, config, &self.ledger, &mut self.asks, tell),
+                Stage::Rows(rows) => rows.advance(now, config, &self.ledger, &mut self.asks, tell),
                 Stage::Mtu(search) => search.advance(now, config, &self.ledger, &mut self.asks),
                 Stage::Pause(until) if *until > now => Next::At(*until),
                 Stage::Pause(_) => Next::Finished,
@@ -159,15 +154,12 @@ impl Path {
                     }
                 }
                 self.far = rows.reached.then_some(rows.hops);
-                if let Some(size) = config.mtu {
-                    self.stage = Stage::Mtu(Search::new(size, &self.held));
-                    return true;
-                }
-                return self.pause(config);
+                return self.look_for_mtu(config) || self.pause(config);
             }
             Stage::Ways(ways) => {
                 ways.sum_up(&mut self.summary);
-                return self.pause(config);
+                self.far = self.summary.reached.then_some(self.summary.hops);
+                return self.look_for_mtu(config) || self.pause(config);
             }
             Stage::Mtu(search) => {
                 for hop in &mut self.held {
@@ -185,6 +177,18 @@ impl Path {
             }
         }
         true
+    }
+
+    /// Goes on to the path MTU, where it is asked for: of one flow, when there are many.
+    fn look_for_mtu(&mut self, config: &Config) -> bool {
+        let flow = match config.multipath {
+            Some(_) => 0,
+            None => config.flow,
+        };
+        if let Some(size) = config.mtu {
+            self.stage = Stage::Mtu(Search::new(size, &self.held, flow));
+        }
+        config.mtu.is_some()
     }
 
     /// Waits for the next cycle. False when that was the last.

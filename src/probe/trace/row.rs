@@ -78,6 +78,8 @@ pub(super) struct Row {
     pub(super) slots: Vec<Slot>,
     /// Slots that are asked again, slowly.
     pub(super) again: Vec<usize>,
+    /// When the first question left.
+    pub(super) began: Duration,
 }
 
 impl Row {
@@ -85,6 +87,7 @@ impl Row {
         Self {
             slots: vec![Slot::Open(None); queries],
             again: Vec::new(),
+            began: Duration::ZERO,
         }
     }
 

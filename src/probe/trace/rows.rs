@@ -1,9 +1,10 @@
 //! One path, asked hop by hop: which question to put next, how long to wait for it, and when a
 //! hop's row is complete.
 //!
-//! The first question goes to all distances at once. The others go to distances that are known
-//! to lie on the path, because one as far or farther has answered. What came from beyond the
-//! target counts as its answers. Knows time and answers, not packets.
+//! Which questions go when is said in `asking`. What came from beyond the target counts as its
+//! answers. Knows time and answers, not packets.
+
+mod asking;
 
 use std::collections::VecDeque;
 use std::net::Ipv4Addr;
@@ -24,8 +25,6 @@ const LEAST_WAIT: Duration = Duration::from_millis(10);
 const TAIL: Duration = Duration::from_millis(500);
 /// Where nothing has answered at all, this long before the rest of the questions.
 const SILENCE: Duration = Duration::from_millis(1500);
-/// Between slow questions: limits on answers are commonly one a second, by clocks other than ours.
-const SLOWLY: Duration = Duration::from_millis(1100);
 /// An answer waits this long for the stamp of its probe's departure.
 const STAMP: Duration = Duration::from_millis(1);
 
@@ -52,8 +51,9 @@ pub(super) struct Rows {
     told: usize,
     /// The last row of the path, once it is known.
     end: Option<usize>,
-    /// How many rows have been asked in the first round.
+    /// How many rows have been asked in the first round, and how many may be.
     horizon: usize,
+    far: usize,
     slowest: Option<Duration>,
     /// Addresses that were told, and where.
     addresses: Vec<(Ipv4Addr, u8)>,
@@ -88,7 +88,8 @@ impl Rows {
             rows: vec![row; count],
             told: 0,
             end: None,
-            horizon: far.min(count),
+            horizon: 0,
+            far: far.min(count),
             slowest: None,
             addresses: Vec::new(),
             appearance: untouched,
@@ -214,8 +215,9 @@ impl Rows {
         }
     }
 
-    /// How long the row's questions may take.
-    fn patience(&self, row: usize, wait: Duration) -> Duration {
+    /// How long the row's questions may take, and whether neither it nor any behind it has
+    /// answered.
+    fn patience(&self, row: usize, wait: Duration) -> (Duration, bool) {
         // What went beyond the end went as far as the end.
         let row = self.end.map_or(row, |end| row.min(end));
         let rows = self.rows.get(row..).unwrap_or_default();
@@ -226,14 +228,13 @@ impl Rows {
                 .find_map(Row::slowest)
                 .map(|rtt| rtt * NEAR)
         };
+        let known = here.or_else(near);
         let tail = || {
             self.slowest
                 .map_or(SILENCE, |rtt| (rtt * HERE).saturating_add(TAIL))
         };
-        here.or_else(near)
-            .unwrap_or_else(tail)
-            .max(LEAST_WAIT)
-            .min(wait)
+        let patience = known.unwrap_or_else(tail).max(LEAST_WAIT).min(wait);
+        (patience, known.is_none())
     }
 
     /// Gives up what is overdue, asks what is next, tells what is complete.
@@ -247,6 +248,7 @@ impl Rows {
     ) -> Next {
         let mut wake = Duration::MAX;
         self.give_up(now, config, ledger, &mut wake);
+        self.ask_again(now);
         self.ask(now, config, asks, &mut wake);
         loop {
             let end = self.end;
@@ -267,7 +269,11 @@ impl Rows {
             } else {
                 row.is_settled() && (end.is_some() || self.last() > Some(self.told) || silent_end)
             };
-            if !settled || self.rechecks(now, config, &mut wake) {
+            if !settled {
+                let known = end.is_some() || silent_end;
+                if known && !config.recheck && self.stop_asking_again(stop) {
+                    continue;
+                }
                 return Next::At(wake);
             }
             if let Some(later) = self.awaits_stamp(now, config, ledger) {
@@ -284,86 +290,28 @@ impl Rows {
 
     fn give_up(&mut self, now: Duration, config: &Config, ledger: &Ledger, wake: &mut Duration) {
         for at in self.told..self.rows.len() {
-            let patience = self.patience(at, config.wait);
+            let (patience, is_behind_all) = self.patience(at, config.wait);
             let Some(row) = self.rows.get_mut(at) else {
                 break;
             };
-            for slot in &mut row.slots {
+            for (query, slot) in row.slots.iter_mut().enumerate() {
                 let Slot::Asked(index) = slot else { continue };
                 let sent = ledger.get(*index).map_or(Duration::ZERO, |sent| sent.at);
-                let due = sent.saturating_add(patience);
+                let due = if query == 0 {
+                    row.began = sent;
+                    sent.saturating_add(patience)
+                } else if is_behind_all {
+                    // As if it had been put when the first was given up.
+                    let given_up = row.began.saturating_add(patience);
+                    sent.max(given_up).saturating_add(patience)
+                } else {
+                    sent.saturating_add(patience)
+                };
                 if due <= now {
                     *slot = Slot::Lost;
                 } else {
                     *wake = (*wake).min(due);
                 }
-            }
-        }
-    }
-
-    /// Puts the questions that are known to be worth it.
-    fn ask(
-        &mut self,
-        now: Duration,
-        config: &Config,
-        asks: &mut VecDeque<Ask>,
-        wake: &mut Duration,
-    ) {
-        let end = self.end;
-        // Behind what was asked first, the path turned out to go on.
-        let behind = self.behind_last();
-        let mut asked = self.rows.iter().take(self.horizon).skip(behind);
-        if end.is_none() && asked.all(|row| row.slots.first().is_some_and(Slot::is_settled)) {
-            let farther = (behind + self.gap(config)).min(self.rows.len());
-            self.horizon = self.horizon.max(farther);
-        }
-        let silent = end.is_none() && self.is_tail_overdue(config);
-        let limit = match end {
-            Some(end) => end + 1,
-            None if silent => behind + self.gap(config),
-            None => behind,
-        };
-        let flow = self.flow;
-        for at in self.told..self.rows.len() {
-            let ttl = self.ttl(at);
-            let is_first = at < self.horizon && end.is_none_or(|end| at <= end);
-            let is_near = at < usize::from(config.eager);
-            let is_end = end == Some(at);
-            let needed = if is_end {
-                self.missing_at_end(at)
-            } else {
-                self.queries
-            };
-            let Some(row) = self.rows.get_mut(at) else {
-                break;
-            };
-            let refused = matches!(row.slots.first(), Some(Slot::Refused(_)));
-            for (query, slot) in row.slots.iter_mut().enumerate() {
-                match slot {
-                    Slot::Open(None) => {
-                        let due = (is_first && (query == 0 || is_near))
-                            || (at < limit && !refused && query < needed);
-                        if !due {
-                            if refused && query > 0 {
-                                *slot = Slot::Lost;
-                            }
-                            continue;
-                        }
-                    }
-                    Slot::Open(Some(when)) if *when <= now => {}
-                    Slot::Open(Some(when)) => {
-                        *wake = (*wake).min(*when);
-                        continue;
-                    }
-                    _ => continue,
-                }
-                *slot = Slot::Queued;
-                asks.push_back(Ask {
-                    ttl,
-                    query: u16::try_from(query).unwrap_or(u16::MAX),
-                    flow,
-                    size: None,
-                });
             }
         }
     }
@@ -422,43 +370,9 @@ impl Rows {
             .slots
             .iter()
             .any(|slot| matches!(slot, Slot::Asked(_) | Slot::Queued | Slot::Open(Some(_))));
-        answers >= self.queries || (!own && open == 0)
-    }
-
-    /// Asks the row that is to be told next again, slowly, where that can tell a limit on
-    /// answers from loss. True while it is being asked.
-    fn rechecks(&mut self, now: Duration, config: &Config, wake: &mut Duration) -> bool {
-        let at = self.told;
-        let end = self.end;
-        let is_end = end == Some(at) && self.reach() == end;
-        let enough = is_end && {
-            let own = self.rows.get(at).map_or(0, |row| row.heard().count());
-            own + self.beyond(at).0.count() >= self.queries
-        };
-        let Some(row) = self.rows.get_mut(at) else {
-            return false;
-        };
-        let lost: Vec<usize> = (0..)
-            .zip(&row.slots)
-            .filter(|(_, slot)| matches!(slot, Slot::Lost))
-            .map(|(query, _)| query)
-            .collect();
-        let answered = row.heard().next().is_some();
-        // One lost in the middle of the way says nothing; at its end, it is a hole.
-        let least = if is_end { 1 } else { 2 };
-        if !config.recheck || !answered || enough || lost.len() < least || !row.again.is_empty() {
-            return false;
-        }
-        let mut when = now;
-        for &query in &lost {
-            when = when.saturating_add(SLOWLY);
-            if let Some(slot) = row.slots.get_mut(query) {
-                *slot = Slot::Open(Some(when));
-            }
-        }
-        *wake = (*wake).min(now.saturating_add(SLOWLY));
-        row.again = lost;
-        true
+        // Once its own questions have all been put, those beyond it have nothing to make up for.
+        let asked = row.slots.iter().all(Slot::is_settled);
+        answers >= self.queries || (!own && (open == 0 || asked))
     }
 
     /// Until when the row waits for stamps of departure that have not come.

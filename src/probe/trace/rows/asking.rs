@@ -1,0 +1,201 @@
+//! Which question to a path goes when.
+//!
+//! The first question goes at once to as many distances as there commonly are, and farther as
+//! answers come from farther. The others go to distances that are known to lie on the path,
+//! because one as far or farther has answered, and a little beyond: as far as a tool would have
+//! got that asks row by row with sixteen questions in flight. So a path is known about when its
+//! target is, for no more questions than such a tool puts, and one to each distance beyond the
+//! target.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::super::ledger::Ask;
+use super::super::row::{Row, Slot};
+use super::super::{Config, Pace};
+use super::Rows;
+
+/// First questions go so many distances beyond the last that answered: most paths are shorter,
+/// and what goes beyond the target is in vain.
+const AHEAD: usize = 22;
+/// Where that keeps back first questions, they make room for as many others, up to this.
+const KEPT_BACK: usize = 8;
+/// Other questions that are on their way to rows not known to lie on the path. The tool with
+/// sixteen has ten such, and four when nobody but the target answers any more.
+const IN_FLIGHT: usize = 12;
+/// Between slow questions: limits on answers are commonly one a second, by clocks other than
+/// ours.
+const SLOWLY: Duration = Duration::from_millis(1100);
+
+impl Rows {
+    /// Puts the questions that are worth it.
+    pub(super) fn ask(
+        &mut self,
+        now: Duration,
+        config: &Config,
+        asks: &mut VecDeque<Ask>,
+        wake: &mut Duration,
+    ) {
+        let end = self.end;
+        let behind = self.behind_last();
+        if end.is_none() {
+            let ahead = behind.saturating_add(AHEAD).min(self.far);
+            self.horizon = self.horizon.max(ahead);
+            // Behind what was asked first, the path turned out to go on.
+            let mut asked = self.rows.iter().take(self.horizon).skip(behind);
+            if asked.all(|row| row.slots.first().is_some_and(Slot::is_settled)) {
+                let farther = (behind + self.gap(config)).min(self.rows.len());
+                self.horizon = self.horizon.max(farther);
+            }
+        }
+        let silent = end.is_none() && self.is_tail_overdue(config);
+        let limit = match end {
+            Some(end) => end + 1,
+            None if silent => behind + self.gap(config),
+            None => behind,
+        };
+        let mut ahead = match end {
+            Some(_) => 0,
+            None => self.ahead(behind, config),
+        };
+        let flow = self.flow;
+        // In the first round all rows have their first question before one has its second.
+        let rows = self.told..self.rows.len();
+        let firsts = rows.clone().map(|at| (true, at));
+        for (is_first_round, at) in firsts.chain(rows.map(|at| (false, at))) {
+            let ttl = self.ttl(at);
+            let is_first = at < self.horizon && end.is_none_or(|end| at <= end);
+            let needed = if end == Some(at) {
+                self.missing_at_end(at)
+            } else {
+                self.queries
+            };
+            let Some(row) = self.rows.get_mut(at) else {
+                break;
+            };
+            let refused = matches!(row.slots.first(), Some(Slot::Refused(_)));
+            for (query, slot) in row.slots.iter_mut().enumerate() {
+                if is_first_round != (query == 0) {
+                    continue;
+                }
+                match slot {
+                    Slot::Open(None) => {
+                        let known = at < limit && query < needed;
+                        let guessed = at < self.horizon && ahead > 0;
+                        let due = (query == 0 && is_first) || (!refused && (known || guessed));
+                        if !due {
+                            if refused && query > 0 {
+                                *slot = Slot::Lost;
+                            }
+                            continue;
+                        }
+                        if query > 0 && at >= behind {
+                            ahead = ahead.saturating_sub(1);
+                        }
+                    }
+                    Slot::Open(Some(when)) if *when <= now => {}
+                    Slot::Open(Some(when)) => {
+                        *wake = (*wake).min(*when);
+                        continue;
+                    }
+                    _ => continue,
+                }
+                *slot = Slot::Queued;
+                asks.push_back(Ask {
+                    ttl,
+                    query: u16::try_from(query).unwrap_or(u16::MAX),
+                    flow,
+                    size: None,
+                });
+            }
+        }
+    }
+
+    /// How many questions may go to rows that are not known to lie on the path, beside the
+    /// first ones: first questions that were kept back make room for as many others.
+    fn ahead(&self, behind: usize, config: &Config) -> usize {
+        // Where the pace is what takes time, what is asked in vain holds up the rest.
+        let at_once = config.pace.packets;
+        if at_once > 0 && at_once < Pace::ONE.packets {
+            return 0;
+        }
+        let open = |row: &Row, from: usize| {
+            let slots = row.slots.iter().skip(from);
+            slots.filter(|slot| !slot.is_settled()).count()
+        };
+        let on_the_way = self.rows.iter().take(behind).skip(self.told);
+        let waiting: usize = on_the_way.map(|row| open(row, 0)).sum();
+        let beyond = self.rows.iter().skip(behind.max(self.told));
+        let guessed: usize = beyond
+            .flat_map(|row| row.slots.iter().skip(1))
+            .filter(|slot| !matches!(slot, Slot::Open(_)))
+            .count();
+        let kept_back = self.far.saturating_sub(self.horizon).min(KEPT_BACK);
+        (IN_FLIGHT + kept_back).saturating_sub(waiting + guessed)
+    }
+
+    /// Asks rows again, slowly, where that can tell a limit on answers from loss.
+    pub(super) fn ask_again(&mut self, now: Duration) {
+        let end = self.end;
+        let found = end.is_some() && self.reach() == end;
+        for at in self.told..self.behind_last() {
+            let is_end = found && end == Some(at);
+            let beyond = if is_end { self.beyond(at).0.count() } else { 0 };
+            let queries = self.queries;
+            let Some(row) = self.rows.get_mut(at) else {
+                break;
+            };
+            let answered = row.heard().count();
+            if !row.is_settled()
+                || answered == 0
+                || !row.again.is_empty()
+                || (is_end && answered + beyond >= queries)
+                || end.is_some_and(|end| at > end)
+            {
+                continue;
+            }
+            let mut lost: Vec<usize> = (0..)
+                .zip(&row.slots)
+                .filter(|(_, slot)| matches!(slot, Slot::Lost))
+                .map(|(query, _)| query)
+                .collect();
+            // One lost in the middle of the way says nothing; at its end, it is a hole.
+            if lost.len() < if is_end { 1 } else { 2 } {
+                continue;
+            }
+            if is_end {
+                lost.truncate(queries.saturating_sub(answered + beyond));
+            }
+            let mut when = now;
+            for &query in &lost {
+                when = when.saturating_add(SLOWLY);
+                if let Some(slot) = row.slots.get_mut(query) {
+                    *slot = Slot::Open(Some(when));
+                }
+            }
+            row.again = lost;
+        }
+    }
+
+    /// Where nothing but slow questions is waited for, they are given up. False where there is
+    /// something else.
+    pub(super) fn stop_asking_again(&mut self, stop: usize) -> bool {
+        let told = self.told;
+        let others = self.rows.iter().take(stop).skip(told).any(|row| {
+            let slots = row.slots.iter().enumerate();
+            let mut open = slots.filter(|(_, slot)| !slot.is_settled());
+            open.any(|(query, _)| !row.again.contains(&query))
+        });
+        if others {
+            return false;
+        }
+        let mut any = false;
+        for row in self.rows.iter_mut().take(stop).skip(told) {
+            for slot in row.slots.iter_mut().filter(|slot| !slot.is_settled()) {
+                *slot = Slot::Lost;
+                any = true;
+            }
+        }
+        any
+    }
+}
