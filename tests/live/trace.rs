@@ -186,8 +186,10 @@ fn words(scenario: &Table, internet: &Internet) -> Result<Vec<String>, Failed> {
             words.extend([letter.to_owned(), value.to_string()]);
         }
     }
-    if scenario.contains_key("interface_mtu") {
-        words.push("--mtu".to_owned());
+    for (key, word) in [("interface_mtu", "--mtu"), ("recheck", "--recheck")] {
+        if scenario.contains_key(key) {
+            words.push(word.to_owned());
+        }
     }
     if scenario.get("sight").and_then(|it| it.as_str()) == Some("unprivileged") {
         fs::write("/proc/sys/net/ipv4/ping_group_range", "0 0")?;

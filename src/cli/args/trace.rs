@@ -49,9 +49,9 @@ pub struct Trace {
     #[arg(short = 'q', long, value_name = "N", default_value_t = 3,
           value_parser = clap::value_parser!(u8).range(1..=10))]
     pub queries: u8,
-    /// Do not ask hops that answered only in part again slowly, which tells limits from loss
+    /// Wait for slow questions to hops that answered only in part, which tell limits from loss
     #[arg(long)]
-    pub quick: bool,
+    pub recheck: bool,
     /// The longest wait for an answer, in seconds
     #[arg(short = 'w', long, value_name = "SECONDS", default_value = "5", value_parser = wait)]
     pub wait: Duration,

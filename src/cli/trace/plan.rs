@@ -123,7 +123,7 @@ pub(super) fn open(args: &Args, targets: &Targets) -> Result<Plan> {
     config.first = args.first;
     config.max = args.max;
     config.queries = args.queries;
-    config.recheck = !args.quick;
+    config.recheck = args.recheck;
     config.wait = args.wait;
     config.tos = args.tos;
     config.length = args.length;
