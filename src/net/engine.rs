@@ -40,6 +40,8 @@ use stamps::Stamps;
 const BATCH: usize = 64;
 /// The most sockets that are looked at without asking which of them has something.
 const FEW: usize = 2;
+/// How many messages may be sent before their stamps are fetched, if replies come without a wait.
+const STAMPS: usize = 16;
 
 /// Which sockets to use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -169,6 +171,8 @@ pub struct Engine {
     ready: Vec<PollFlags>,
     /// The last wait asked the kernel; otherwise `ready` is only where to look.
     asked: bool,
+    /// Messages sent since an error queue was last looked at.
+    owed: usize,
     /// Never sends: it is connected to learn what the kernel knows of a path.
     scout: Socket,
     identifier: Option<u16>,
@@ -305,14 +309,15 @@ impl Engine {
         self.ready.clear();
         self.asked = !(limit.is_zero() && blocked.is_none() && self.ports.len() <= FEW);
         if !self.asked {
-            // What an answer is expected on is looked at without asking first: at full speed on
-            // loopback that is one system call of four.
+            // What an answer is expected on is looked at without asking first, and stamps are
+            // fetched many at a time: at full speed on loopback that saves two system calls of four.
+            let many = self.owed >= STAMPS;
             self.ready.extend(self.ports.iter().map(|port| {
                 let mut flags = PollFlags::empty();
                 flags.set(PollFlags::POLLIN, port.role.hears());
                 flags.set(
                     PollFlags::POLLERR,
-                    port.stamps.is_some() || port.role.is_datagram(),
+                    many && (port.stamps.is_some() || port.role.is_datagram()),
                 );
                 flags
             }));

@@ -100,7 +100,7 @@ impl Burst {
     /// An error if anything failed; `done` says what was to be done.
     ///
     /// # Errors
-    /// [`Kind::Write`](crate::error::Kind::Write) with the kernel's first reason.
+    /// [`Kind::Write`] with the kernel's first reason.
     pub fn check(self, doing: &str) -> Result<()> {
         let Some(why) = self.error else {
             return Ok(());

@@ -405,6 +405,7 @@ fn assemble(
         ports,
         ready: Vec::new(),
         asked: false,
+        owed: 0,
         scout,
         identifier,
         raw,

@@ -143,6 +143,7 @@ impl Engine {
 
     /// Tells what a socket's error queue holds, and says how many entries there were.
     pub(super) fn drain(&mut self, index: usize, clock: &Clock, sink: Sink<'_>) -> usize {
+        self.owed = 0;
         let Some(port) = self.ports.get_mut(index) else {
             return 0;
         };

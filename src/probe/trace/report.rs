@@ -136,7 +136,7 @@ pub enum Mark {
     Cutoff,
     /// !U: network or host unknown, isolated or not for this type of service.
     Unknown,
-    /// !<number>: any other code of type 3.
+    /// `!<number>`: any other code of type 3.
     Code(u8),
     /// Neither type 3 nor 11: redirect, source quench, parameter problem.
     Type(u8),
