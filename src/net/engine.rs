@@ -38,10 +38,6 @@ use stamps::Stamps;
 
 /// How many messages one system call moves.
 const BATCH: usize = 64;
-/// The most sockets that are looked at without asking which of them has something.
-const FEW: usize = 2;
-/// How many messages may be sent before their stamps are fetched, if replies come without a wait.
-const STAMPS: usize = 16;
 
 /// Which sockets to use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -169,10 +165,6 @@ pub struct Engine {
     ports: Vec<Port>,
     /// What the last wait found of each.
     ready: Vec<PollFlags>,
-    /// The last wait asked the kernel; otherwise `ready` is only where to look.
-    asked: bool,
-    /// Messages sent since an error queue was last looked at.
-    owed: usize,
     /// Never sends: it is connected to learn what the kernel knows of a path.
     scout: Socket,
     identifier: Option<u16>,
@@ -306,23 +298,6 @@ impl Engine {
         blocked: Option<usize>,
         wake: Option<BorrowedFd<'_>>,
     ) -> Result<bool> {
-        self.ready.clear();
-        self.asked = !(limit.is_zero() && blocked.is_none() && self.ports.len() <= FEW);
-        if !self.asked {
-            // What an answer is expected on is looked at without asking first, and stamps are
-            // fetched many at a time: at full speed on loopback that saves two system calls of four.
-            let many = self.owed >= STAMPS;
-            self.ready.extend(self.ports.iter().map(|port| {
-                let mut flags = PollFlags::empty();
-                flags.set(PollFlags::POLLIN, port.role.hears());
-                flags.set(
-                    PollFlags::POLLERR,
-                    many && (port.stamps.is_some() || port.role.is_datagram()),
-                );
-                flags
-            }));
-            return Ok(true);
-        }
         let mut polled: Vec<PollFd<'_>> = Vec::with_capacity(self.ports.len().saturating_add(1));
         for (index, port) in self.ports.iter().enumerate() {
             let mut flags = PollFlags::empty();
@@ -336,6 +311,7 @@ impl Engine {
             Err(Errno::EINTR) => 0,
             Err(error) => return Err(Error::usage("waiting for replies", error)),
         };
+        self.ready.clear();
         let flags = polled.iter().map(PollFd::revents);
         self.ready
             .extend(flags.map(|flags| flags.unwrap_or(PollFlags::empty())));

@@ -404,8 +404,6 @@ fn assemble(
     Ok(Engine {
         ports,
         ready: Vec::new(),
-        asked: false,
-        owed: 0,
         scout,
         identifier,
         raw,

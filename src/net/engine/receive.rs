@@ -70,7 +70,6 @@ impl Engine {
         for index in 0..self.ports.len() {
             if self.found(index, PollFlags::POLLERR)
                 && self.drain(index, clock, sink) == 0
-                && self.asked
                 && let Some(port) = self.ports.get(index)
             {
                 // An error that no queue holds would wake us for ever.
@@ -143,7 +142,6 @@ impl Engine {
 
     /// Tells what a socket's error queue holds, and says how many entries there were.
     pub(super) fn drain(&mut self, index: usize, clock: &Clock, sink: Sink<'_>) -> usize {
-        self.owed = 0;
         let Some(port) = self.ports.get_mut(index) else {
             return 0;
         };

@@ -211,7 +211,6 @@ impl Engine {
                 Ok(sent) => {
                     attempts = 0;
                     first = first.saturating_add(sent);
-                    self.owed = self.owed.saturating_add(sent);
                     let now = clock.now();
                     let began = u64::try_from(began.as_nanos()).unwrap_or(u64::MAX);
                     for _ in 0..sent {
