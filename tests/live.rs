@@ -77,6 +77,18 @@ fn namespace() -> Option<&'static [&'static str]> {
     })
 }
 
+/// Plays a scene in a process and a namespace of its own: this program again, told by `variable`
+/// which scene it is for.
+fn play(variable: &str, scene: &str) -> Result<(), Failed> {
+    let mut again = Command::new("unshare");
+    again.args(["-n", "--"]).arg(env::current_exe()?);
+    let played = again.env(variable, scene).output()?;
+    if played.status.success() {
+        return Ok(());
+    }
+    Err(String::from_utf8_lossy(&played.stderr).into_owned().into())
+}
+
 fn main() -> ExitCode {
     let words: Vec<String> = env::args().skip(1).collect();
     if let [first, rest @ ..] = words.as_slice()

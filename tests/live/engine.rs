@@ -103,20 +103,9 @@ pub(super) fn trials(powers: Powers) -> Vec<Trial> {
             let missing = move || Err(why.into());
             return Trial::test(format!("{name} ({why})"), missing).with_ignored_flag(true);
         }
-        powers.trial(name, move || play(name))
+        powers.trial(name, move || crate::play(SCENE, name))
     };
     SCENES.iter().map(trial).collect()
-}
-
-/// Plays a scene in a process and a namespace of its own.
-fn play(name: &str) -> Result<(), Failed> {
-    let mut scene = Command::new("unshare");
-    scene.args(["-n", "--"]).arg(env::current_exe()?);
-    let played = scene.env(SCENE, name).output()?;
-    if played.status.success() {
-        return Ok(());
-    }
-    Err(String::from_utf8_lossy(&played.stderr).into_owned().into())
 }
 
 /// The scene that this process is for, if it is for one.

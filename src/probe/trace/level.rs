@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use super::ledger::Ask;
 use super::row::{Heard, Place};
 use super::{Balancing, Confidence};
 
@@ -98,6 +99,17 @@ impl Trial {
 }
 
 impl Level {
+    /// A flow to be asked for here, which was not before.
+    pub(super) fn ask(&mut self, ttl: u8, flow: u16) -> Ask {
+        self.flows.insert(flow, Trial::new());
+        Ask {
+            ttl,
+            query: 0,
+            flow,
+            size: None,
+        }
+    }
+
     pub(super) fn trials(&self) -> impl Iterator<Item = &Trial> {
         self.flows.values().chain(&self.again)
     }

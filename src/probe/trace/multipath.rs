@@ -346,13 +346,7 @@ impl Ways {
         if !asked.is_empty() {
             self.fresh = fresh;
             for flow in asked {
-                level.flows.insert(flow, Trial::new());
-                asks.push_back(Ask {
-                    ttl,
-                    query: 0,
-                    flow,
-                    size: None,
-                });
+                asks.push_back(level.ask(ttl, flow));
             }
             return true;
         }
@@ -386,13 +380,7 @@ impl Ways {
             let Some(&flow) = flows.first().filter(|_| node.is_some() && !known) else {
                 continue;
             };
-            level.flows.insert(flow, Trial::new());
-            asks.push_back(Ask {
-                ttl,
-                query: 0,
-                flow,
-                size: None,
-            });
+            asks.push_back(level.ask(ttl, flow));
             more = true;
         }
         more
@@ -429,13 +417,7 @@ impl Ways {
         level.tried += count;
         for flow in (fresh..u16::MAX).take(count) {
             self.fresh = flow + 1;
-            level.flows.insert(flow, Trial::new());
-            asks.push_back(Ask {
-                ttl,
-                query: 0,
-                flow,
-                size: None,
-            });
+            asks.push_back(level.ask(ttl, flow));
         }
         self.fresh > fresh
     }

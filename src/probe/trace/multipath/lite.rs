@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::super::ledger::Ask;
-use super::super::level::{Level, Node, Trial, enough};
+use super::super::level::{Level, Node, enough};
 use super::Ways;
 
 /// So many flows through each router at least.
@@ -107,13 +107,7 @@ impl Ways {
         lacking = lacking.max(missing.saturating_sub(given));
         if !asked.is_empty() {
             for flow in asked {
-                level.flows.insert(flow, Trial::new());
-                asks.push_back(Ask {
-                    ttl,
-                    query: 0,
-                    flow,
-                    size: None,
-                });
+                asks.push_back(level.ask(ttl, flow));
             }
             return Lite::Asked;
         }
