@@ -30,7 +30,7 @@ pub(super) struct Inbox {
     wanted: usize,
     /// How many messages the last call brought.
     filled: usize,
-    /// Whether it brought several, and all it asked for.
+    /// Whether it brought all it asked for.
     crowded: bool,
 }
 
@@ -83,9 +83,9 @@ impl Inbox {
         }
     }
 
-    /// Takes what has come, about as many messages as the call before brought and twice as many
-    /// when there may be more, up to the number of slots; waits for none. With `MSG_ERRQUEUE` in
-    /// `flags` from the error queue. None at all is Ok(0).
+    /// Takes what has come; waits for none. Asks for one message more than the call before brought,
+    /// and for twice as many if that one brought all it asked for. With `MSG_ERRQUEUE` in `flags`
+    /// from the error queue. None at all is Ok(0).
     ///
     /// # Errors
     /// What the kernel says, except that there is nothing or that a signal came.
@@ -110,22 +110,13 @@ impl Inbox {
         // self, which outlive the call, with the lengths there are; the iovec points to a chunk of
         // `self.bytes` likewise. No time limit is given.
         let result = unsafe {
-            match &mut *headers {
-                // The plain call takes a tenth less time.
-                [header] => libc::recvmsg(socket.as_raw_fd(), &raw mut header.msg_hdr, flags)
-                    .try_into()
-                    .map_or(-1, |length| {
-                        header.msg_len = length;
-                        1
-                    }),
-                headers => libc::recvmmsg(
-                    socket.as_raw_fd(),
-                    headers.as_mut_ptr(),
-                    count,
-                    flags as _,
-                    ptr::null_mut(),
-                ),
-            }
+            libc::recvmmsg(
+                socket.as_raw_fd(),
+                headers.as_mut_ptr(),
+                count,
+                flags as _,
+                ptr::null_mut(),
+            )
         };
         let Ok(filled) = usize::try_from(result) else {
             let error = io::Error::last_os_error();
@@ -142,17 +133,13 @@ impl Inbox {
             slot.flags = header.msg_flags;
         }
         self.filled = filled;
-        if filled == self.wanted {
-            self.crowded = filled > 1;
-            self.wanted = filled.saturating_mul(2).min(self.slots.len());
-        } else {
-            self.wanted = filled.max(1);
-        }
+        self.crowded = filled == self.wanted;
+        let more = if self.crowded { filled } else { 1 };
+        self.wanted = filled.saturating_add(more).min(self.slots.len());
         Ok(filled)
     }
 
-    /// Whether the last call brought several messages, and all it asked for: there may be more,
-    /// which another call brings at once and a wait for readiness tells of.
+    /// Whether the last call brought all it asked for, so that there may be more.
     pub(super) fn is_crowded(&self) -> bool {
         self.crowded
     }

@@ -187,8 +187,7 @@ impl Engine {
                 }
             }
             total = total.saturating_add(came);
-            let due = port.stamps.as_ref().is_some_and(Stamps::are_due);
-            if came == 0 || !(due || self.inbox.is_crowded()) {
+            if !self.inbox.is_crowded() {
                 break;
             }
         }
