@@ -302,14 +302,14 @@ impl Engine {
         wake: Option<BorrowedFd<'_>>,
     ) -> Result<bool> {
         if limit.is_zero() && blocked.is_none() && self.raw {
-            let hears = |port: &Port| port.role.hears();
-            if self.ports.iter().filter(|port| hears(port)).count() == 1 {
+            let hearing = self.ports.iter().map(|port| port.role.hears());
+            if hearing.clone().filter(|hears| *hears).count() == 1 {
                 self.ready.clear();
-                let flags = self.ports.iter().map(|port| match port.role.hears() {
-                    true => PollFlags::POLLIN,
-                    false => PollFlags::empty(),
-                });
-                self.ready.extend(flags);
+                self.ready.extend(hearing.map(|hears| {
+                    let mut flags = PollFlags::empty();
+                    flags.set(PollFlags::POLLIN, hears);
+                    flags
+                }));
                 return Ok(true);
             }
         }

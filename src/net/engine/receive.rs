@@ -72,9 +72,12 @@ impl Engine {
             let told = self.found(index, PollFlags::POLLERR);
             // On this host a stamp is there before its reply, so it is looked for unasked.
             let due = |port: &Port| port.stamps.as_ref().is_some_and(Stamps::are_due);
-            if (told || self.ports.get(index).is_some_and(due))
-                && self.drain(index, clock, sink) == 0
-                && told
+            if !told && !self.ports.get(index).is_some_and(due) {
+                continue;
+            }
+            let came = self.drain(index, clock, sink);
+            if told
+                && came == 0
                 && let Some(port) = self.ports.get(index)
             {
                 // An error that no queue holds would wake us for ever.
