@@ -16,6 +16,7 @@ mod session;
 mod show;
 mod spread;
 mod text;
+mod times;
 mod words;
 
 use std::io::IsTerminal;
@@ -146,8 +147,6 @@ fn go(
     };
     let path = args.output.as_deref().filter(|_| replaced.is_none());
     let mut output = Output::open(path, console)?;
-    // The sandbox lets no socket be connected, as asking takes.
-    let mtu = (!many).then(|| engine.mtu_towards(target).ok()).flatten();
     let sandbox = Sandbox {
         output_folder: replaced.as_ref().map(|(folder, _)| folder.as_path()),
         ..Sandbox::new(Command::Ping)
@@ -164,7 +163,6 @@ fn go(
         *wall = Duration::new(seconds, began.nanoseconds);
     }
     let shared = Shared {
-        mtu,
         config,
         labels: chosen.labels,
         names: names.transpose()?,
@@ -184,7 +182,7 @@ fn go(
             output.text.str(records::COLUMNS);
             Box::new(records::Csv)
         }
-        PingFormat::Prometheus => Box::new(prometheus::Prometheus::default()),
+        PingFormat::Prometheus => Box::new(prometheus::Prometheus),
     };
     output.flush()?;
     let mut machine = Ping::new(shared.config.clone());

@@ -131,6 +131,12 @@ impl Heard<'_> {
         message::claim(self.payload)
     }
 
+    /// Of its payload as much as the probe `which` carried.
+    pub(super) fn returned(&self, config: &Config, which: Which) -> Box<[u8]> {
+        let sent = usize::from(message::size(config, which.number));
+        self.payload.get(..sent).unwrap_or(self.payload).into()
+    }
+
     /// Compares it with what the probe `which` carried.
     pub(super) fn evidence(&self, config: &Config, which: Which) -> Evidence {
         match config.kind {

@@ -44,6 +44,7 @@ impl Arrival<'_> {
             reordered: false,
             truncated: self.truncated,
             wrong: None,
+            returned: None,
             answer,
             options: OptionBytes::new(self.options),
         }
@@ -236,6 +237,7 @@ impl Ping {
         let mut reply = arrival.reply(which, heard.answer);
         reply.truncated |= evidence.truncated;
         reply.wrong = evidence.wrong;
+        reply.returned = evidence.wrong.map(|_| heard.returned(&self.config, which));
         if let Some(flight) = self.flights.get(which.index, which.number) {
             let sent = Duration::from_nanos(flight.sent);
             reply.rtt = Some(Rtt::between(
@@ -269,6 +271,7 @@ impl Ping {
         }
         reply.truncated |= evidence.truncated;
         reply.wrong = evidence.wrong;
+        reply.returned = evidence.wrong.map(|_| heard.returned(&self.config, which));
         reply.answer = self.ahead(reply.answer, arrival.seen);
 
         let tally = self.tallies.get(which.index as usize);
@@ -325,7 +328,7 @@ impl Ping {
     fn acknowledge(&mut self, flight: Flight) {
         self.schedule.acknowledge(flight.turn);
         if let Some(tally) = self.tallies.get(flight.target as usize) {
-            let out = tally.transmitted.saturating_sub(flight.number);
+            let out = tally.transmitted().saturating_sub(flight.number);
             self.pipe = self.pipe.max(out.saturating_add(1));
         }
     }
@@ -432,7 +435,7 @@ impl Ping {
                 let number = match (message::claim(payload), sequence) {
                     (Some((_, number)), _) => tally.latest(u64::from(number), 32),
                     (None, Some(sequence)) => tally.latest(sequence, bits),
-                    (None, None) => self.only_waiting(target, tally.transmitted),
+                    (None, None) => self.only_waiting(target, tally.transmitted()),
                 };
                 let which = number.and_then(|number| self.which(target, number));
                 let which = which.filter(|which| answer::carries(&self.config, *which, payload));
