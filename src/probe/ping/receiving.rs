@@ -155,7 +155,7 @@ impl Ping {
 
     /// The latest probe to `target` whose number ends in `sequence`.
     fn latest(&self, target: u32, sequence: u64) -> Option<Which> {
-        let bits = message::sequence_bits(&self.config.kind);
+        let bits = message::sequence_bits(&self.config);
         let tally = self.tallies.get(target as usize)?;
         self.which(target, tally.latest(sequence, bits)?)
     }
@@ -174,7 +174,7 @@ impl Ping {
             }
             None => return None,
         };
-        let bits = message::sequence_bits(&self.config.kind);
+        let bits = message::sequence_bits(&self.config);
         let same = (which.number ^ heard.sequence) & ((1 << bits) - 1) == 0;
         let evidence = heard.evidence(&self.config, which);
         (same && evidence.proved).then_some((which, evidence))
@@ -431,7 +431,7 @@ impl Ping {
                 let target = self.config.targets.index_of(destination)?;
                 let tally = self.tallies.get(target as usize)?;
                 let (sequence, payload) = answer::remembered(&self.config, payload);
-                let bits = message::sequence_bits(&self.config.kind);
+                let bits = message::sequence_bits(&self.config);
                 let number = match (message::claim(payload), sequence) {
                     (Some((_, number)), _) => tally.latest(u64::from(number), 32),
                     (None, Some(sequence)) => tally.latest(sequence, bits),
