@@ -4,9 +4,9 @@
     benches/ping.py [--runs N] [--binary FILE]
 
 Starts itself again in a network namespace of its own (as root `unshare -n`, else `unshare -Urn`):
-nothing leaves its loopback, but for
-a path that a program of this tree plays behind a TUN device in another namespace. All commands take turns; a figure is the median of its runs, with the
-best behind it. Exit status: 1 when a goal is missed.
+nothing leaves its loopback, nor the path that the example `internet` plays in another one. All
+commands take turns; a figure is the median of its runs, with the best behind it. Exit status: 1
+when a goal is missed.
 """
 
 import argparse

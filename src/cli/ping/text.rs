@@ -50,6 +50,9 @@ pub(super) struct Lines {
     dots: u64,
     spread: Spread,
     times: Times,
+    /// Answers that are not what was sent and so count for nothing. One that is, but for a byte,
+    /// is an answer to ping(8).
+    corrupted: u64,
     /// Answers timed by card, kernel and ourselves.
     sources: [u64; 3],
 }
@@ -80,6 +83,7 @@ impl Lines {
             dots: 0,
             spread: Spread::default(),
             times: Times::default(),
+            corrupted: 0,
             sources: [0; 3],
         }
     }
@@ -178,6 +182,8 @@ impl Lines {
         if let Some(rtt) = rtt {
             self.times.take(rtt.nanoseconds);
         }
+        let damaged = matches!(oddity, Some(Oddity::BadChecksum | Oddity::WrongCookie));
+        self.corrupted = self.corrupted.saturating_add(u64::from(damaged));
         if let Some(rtt) = rtt.filter(|_| !reply.duplicate) {
             self.spread.take(rtt.nanoseconds);
             let place = match rtt.source {
@@ -382,7 +388,7 @@ impl Lines {
         out.str(" received");
         for (count, what) in [
             (summary.duplicates, " duplicates"),
-            (summary.corrupted, " corrupted"),
+            (self.corrupted, " corrupted"),
             (summary.errors, " errors"),
         ] {
             if count > 0 {

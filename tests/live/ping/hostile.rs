@@ -130,7 +130,7 @@ pub(super) fn answers_are_judged() -> Result<(), Failed> {
              64 bytes from 10.7.0.2: icmp_seq=9 ttl=64 time=N ms\n\
              \n\
              --- 10.7.0.2 ping statistics ---\n\
-             9 packets transmitted, 5 received, +1 duplicates, +4 corrupted, 44.4444% packet \
+             9 packets transmitted, 5 received, +1 duplicates, +2 corrupted, 44.4444% packet \
              loss, time Nms\n\
              rtt min/avg/max/mdev = N/N/N/N ms\n",
             byte ^ 0xff,
