@@ -28,9 +28,9 @@ use internet::Internet;
 #[path = "../internet/bytes.rs"]
 mod bytes;
 #[path = "../internet/internet.rs"]
-mod internet;
+pub(super) mod internet;
 #[path = "../internet/router.rs"]
-mod router;
+pub(super) mod router;
 #[path = "trace/shown.rs"]
 mod shown;
 
