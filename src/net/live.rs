@@ -36,8 +36,9 @@ use crate::wire::frame::{Direction, LinkType};
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Names of interfaces, at least one; `any` alone is all of them. A VLAN tag that the hardware
-    /// took out is put back into Ethernet frames; on `any` and where there is no link header it is
-    /// not, as the saved header has no place for it.
+    /// took out is put back: into Ethernet frames behind the addresses, elsewhere behind the cooked
+    /// header, whose protocol is then the tag's. Of several tags the kernel tells a cooked socket,
+    /// as that of `any` is, no more than the outermost.
     pub interfaces: Vec<String>,
     /// Only packets that go this way; both if none is named. On the loopback each packet is seen
     /// once: as received, unless only sent ones are wanted.
