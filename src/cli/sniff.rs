@@ -109,7 +109,7 @@ pub(super) fn run(args: &Sniff, color: Color, console: &mut Console<'_>) -> Resu
         "listening on {}",
         described(live.listening(), &options)
     ));
-    let live = Weighed::new(live);
+    let live = Weighed::new(live, shows && !args.show.count);
     tally.status = Status::start(&live);
     plan.tally = Some(tally);
     let pieces = Pieces::start(live, workers, &plan.renderer)?;
