@@ -6,6 +6,7 @@
 use std::fmt::Display;
 use std::io::Write;
 
+mod accounts;
 mod anomalies;
 pub mod args;
 mod captures;

@@ -51,7 +51,7 @@ pub(super) fn run(args: &Decode, color: Color, console: &mut Console<'_>) -> Res
     // Only now is there something to write: a mistyped name must not empty an older capture.
     if let Some((target, at_once)) = target {
         let capture = Capture::One(Box::new(Writer::start(target)?));
-        plan.recorder = Some(Recorder::start(capture, QUEUE, at_once)?);
+        plan.recorder = Some(Recorder::start(capture, QUEUE, at_once, None)?);
     }
     let consumed = reading.consumed();
     let pieces = Pieces::start(reading, workers, &plan.renderer)?;

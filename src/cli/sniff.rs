@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
+use super::accounts::{ANY, Entries};
 use super::args::{self, Color, Format, Sniff, Way};
 use super::naming::Template;
 use super::pipeline::{Pieces, Source};
@@ -15,7 +16,7 @@ use super::progress::{Status, Weighed};
 use super::recorder::{Capture, Recorder, is_read_live};
 use super::selector::Selector;
 use super::stage::Stage;
-use super::tally::{ANY, Fate, Form, Tally};
+use super::tally::{Fate, Form, Tally};
 use super::{Console, Outcome, confine, interfaces, time};
 use crate::capture::rotation::{Disk, Limits, Period, Rotation};
 use crate::capture::{Interface, Writer};
@@ -89,7 +90,12 @@ pub(super) fn run(args: &Sniff, color: Color, console: &mut Console<'_>) -> Resu
         Fate::Shown
     };
     if let Some(capture) = capture {
-        plan.recorder = Some(Recorder::start(capture, QUEUE, at_once)?);
+        plan.recorder = Some(Recorder::start(
+            capture,
+            QUEUE,
+            at_once,
+            Some(Entries::default()),
+        )?);
     }
     let form = match plan::format(&args.show) {
         Format::Ndjson => Form::Ndjson,
@@ -103,7 +109,7 @@ pub(super) fn run(args: &Sniff, color: Color, console: &mut Console<'_>) -> Resu
         "listening on {}",
         described(live.listening(), &options)
     ));
-    let live = Weighed::new(live);
+    let live = Weighed::new(live, shows && !args.show.count);
     tally.status = Status::start(&live);
     plan.tally = Some(tally);
     let pieces = Pieces::start(live, workers, &plan.renderer)?;

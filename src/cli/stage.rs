@@ -10,6 +10,7 @@ use super::plan::Plan;
 use super::recorder::{Chosen, End, Parcel};
 use super::render::{Output, Piece, shown_digits};
 use super::table::Pages;
+use super::tally::Tally;
 use super::text::Text;
 use super::{Console, Outcome, time};
 use crate::error::{Error, Kind, Result};
@@ -430,11 +431,9 @@ impl Stage {
         let Some(recorder) = &mut self.plan.recorder else {
             return Ok(());
         };
-        let statistics = self.plan.tally.as_ref();
-        let statistics = statistics.and_then(|tally| tally.statistics(self.done));
         let result = recorder.finish(End {
             interface: self.plan.interface.take().filter(|_| self.done == 0),
-            statistics: statistics.into_iter().collect(),
+            accounts: self.plan.tally.as_ref().map(Tally::accounts),
         });
         let whole = recorder.whole();
         if let Some(tally) = &self.plan.tally {

@@ -55,7 +55,7 @@ pub(super) fn trials(powers: Powers) -> Vec<Trial> {
 }
 
 /// A namespace can be made in which files of /etc are others.
-fn can_mount() -> bool {
+pub(super) fn can_mount() -> bool {
     let mut probe = Command::new("unshare");
     probe.args(["-m", "--", "mount", "--bind", "/etc", "/etc"]);
     let quiet = probe.stdout(Stdio::null()).stderr(Stdio::null()).status();
@@ -69,10 +69,7 @@ fn names_are_asked_for() -> Result<(), Failed> {
     if !up.success() {
         return Err("the loopback interface does not come up".into());
     }
-    let folder = tempfile::tempdir()?;
-    for (name, text) in FILES {
-        fs::write(folder.path().join(name), text)?;
-    }
+    let folder = etc()?;
     let asked = serve()?;
     // Words of the filter, the same in numbers, and the names that the server hears of.
     for (named, plain, questions) in [
@@ -134,6 +131,15 @@ fn names_are_asked_for() -> Result<(), Failed> {
     Ok(())
 }
 
+/// A folder to be seen as /etc.
+pub(super) fn etc() -> io::Result<tempfile::TempDir> {
+    let folder = tempfile::tempdir()?;
+    for (name, text) in FILES {
+        fs::write(folder.path().join(name), text)?;
+    }
+    Ok(folder)
+}
+
 /// The program for a filter, as it is printed.
 fn listing(etc: &Path, filter: &str) -> Result<String, Failed> {
     let output = run(etc, filter)?;
@@ -155,7 +161,7 @@ fn run(etc: &Path, filter: &str) -> io::Result<Output> {
 
 /// Starts the name server, which runs as long as this program; the names it is asked for, in lower
 /// case.
-fn serve() -> io::Result<Receiver<String>> {
+pub(super) fn serve() -> io::Result<Receiver<String>> {
     let socket = UdpSocket::bind((SERVER, 53))?;
     let (heard, asked) = mpsc::channel();
     thread::spawn(move || {
@@ -173,7 +179,8 @@ fn serve() -> io::Result<Receiver<String>> {
     Ok(asked)
 }
 
-/// The name that a message asks the IPv4 addresses of, and the answer (RFC 1035 section 4.1).
+/// The name that a message asks the IPv4 addresses or the name of, and the answer (RFC 1035 sections
+/// 3.5 and 4.1).
 fn answer(message: &[u8]) -> Option<(String, Vec<u8>)> {
     let (header, rest) = message.split_at_checked(12)?;
     let mut labels: Vec<String> = Vec::new();
@@ -187,21 +194,52 @@ fn answer(message: &[u8]) -> Option<(String, Vec<u8>)> {
         }
         labels.push(String::from_utf8_lossy(label).to_lowercase());
     }
-    // Type A, class IN.
-    let asks = left.get(..4)? == [0, 1, 0, 1];
     let question = rest.get(..rest.len().checked_sub(left.len())?.checked_add(4)?)?;
     let name = labels.join(".");
-    let known = ZONE.iter().find(|(zone, _)| *zone == name);
-    let addresses = known.filter(|_| asks).map_or(&[][..], |(_, found)| *found);
+    // Type A or PTR, class IN.
+    let (known, records): (bool, Vec<Vec<u8>>) = match left.get(..4)? {
+        [0, 12, 0, 1] => {
+            let named = |addresses: &[Ipv4Addr]| addresses.iter().any(|it| reverse(*it) == name);
+            let found = ZONE.iter().find(|(_, addresses)| named(addresses));
+            let record = found.map(|(name, _)| encoded(name));
+            (found.is_some(), record.into_iter().collect())
+        }
+        kind => {
+            let found = ZONE.iter().find(|(zone, _)| *zone == name);
+            let addresses = found.filter(|_| kind == [0, 1, 0, 1]);
+            let addresses = addresses.map_or(&[][..], |(_, found)| *found);
+            let records = addresses.iter().map(|it| it.octets().to_vec());
+            (found.is_some(), records.collect())
+        }
+    };
     let mut answer = header.get(..2)?.to_vec();
     // A response, recursion desired and available; 3 says that there is no such name.
-    answer.extend([0x81, if known.is_some() { 0x80 } else { 0x83 }]);
-    answer.extend([0, 1, 0, u8::try_from(addresses.len()).ok()?, 0, 0, 0, 0]);
+    answer.extend([0x81, if known { 0x80 } else { 0x83 }]);
+    answer.extend([0, 1, 0, u8::try_from(records.len()).ok()?, 0, 0, 0, 0]);
     answer.extend(question);
-    for address in addresses {
-        // The name is the one at byte 12; type A, class IN, for a minute, four bytes.
-        answer.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4]);
-        answer.extend(address.octets());
+    let kind = left.get(..4)?;
+    for record in records {
+        // The name is the one at byte 12; the type and class asked for, for a minute.
+        answer.extend([0xc0, 12]);
+        answer.extend(kind);
+        answer.extend([0, 0, 0, 60, 0, u8::try_from(record.len()).ok()?]);
+        answer.extend(record);
     }
     Some((name, answer))
+}
+
+/// The name under which the name of an address is found.
+fn reverse(address: Ipv4Addr) -> String {
+    let [a, b, c, d] = address.octets();
+    format!("{d}.{c}.{b}.{a}.in-addr.arpa")
+}
+
+/// A name as it stands in a message.
+fn encoded(name: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for label in name.split('.').chain([""]) {
+        bytes.push(u8::try_from(label.len()).expect("labels are short"));
+        bytes.extend(label.as_bytes());
+    }
+    bytes
 }
