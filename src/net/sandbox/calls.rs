@@ -52,6 +52,14 @@ const TERMINAL: &[u64] = &[
 )]
 const WAITING: &[u64] = &[libc::FIONBIO as u64];
 
+/// How much has come.
+#[allow(
+    clippy::unnecessary_cast,
+    clippy::cast_sign_loss,
+    reason = "by C library"
+)]
+const READABLE: &[u64] = &[libc::FIONREAD as u64];
+
 /// The calls of everyone: memory, threads, clocks, signals, and descriptors that are open.
 const BASE: &[Call] = &[
     // Memory, none of it to be run.
@@ -154,6 +162,59 @@ const PACKETS: &[Call] = &[
     (libc::SYS_sendmsg, Always),
 ];
 
+/// What the C library's resolver does, with the modules that nsswitch.conf(5) may name.
+const NAMES: &[Call] = &[
+    // Asking name servers, and daemons of this host.
+    (
+        libc::SYS_socket,
+        Is(
+            0,
+            &[
+                bits(libc::AF_UNIX),
+                bits(libc::AF_INET),
+                bits(libc::AF_INET6),
+                bits(libc::AF_NETLINK),
+            ],
+        ),
+    ),
+    (libc::SYS_bind, Always),
+    (libc::SYS_connect, Always),
+    (libc::SYS_getpeername, Always),
+    (libc::SYS_getsockname, Always),
+    (libc::SYS_getsockopt, Always),
+    (libc::SYS_ioctl, Is(1, READABLE)),
+    (libc::SYS_recvmsg, Always),
+    (libc::SYS_sendmmsg, Always),
+    (libc::SYS_sendmsg, Always),
+    // Reading files of /etc. Which may be read is Landlock's matter.
+    (libc::SYS_faccessat, Always),
+    (libc::SYS_getdents64, Always),
+    (libc::SYS_newfstatat, Always),
+    (libc::SYS_openat, Always),
+    (libc::SYS_readlinkat, Always),
+    (libc::SYS_statx, Always),
+    // Loading modules: the one list in which memory may be run.
+    (libc::SYS_mmap, Always),
+    (libc::SYS_mprotect, Always),
+    // Who and where we are.
+    (libc::SYS_getegid, Always),
+    (libc::SYS_geteuid, Always),
+    (libc::SYS_getgid, Always),
+    (libc::SYS_getuid, Always),
+    (libc::SYS_sysinfo, Always),
+    (libc::SYS_uname, Always),
+];
+
+#[cfg(target_arch = "x86_64")]
+const NAMES_OLDER: &[Call] = &[
+    (libc::SYS_access, Always),
+    (libc::SYS_open, Always),
+    (libc::SYS_readlink, Always),
+    (libc::SYS_stat, Always),
+];
+#[cfg(not(target_arch = "x86_64"))]
+const NAMES_OLDER: &[Call] = &[];
+
 /// What a command adds to the base.
 fn additions(command: Command) -> &'static [&'static [Call]] {
     match command {
@@ -161,6 +222,7 @@ fn additions(command: Command) -> &'static [&'static [Call]] {
         Command::Sniff | Command::Ping | Command::Trace | Command::Send | Command::Replay => {
             &[PACKETS]
         }
+        Command::Resolver => &[NAMES, NAMES_OLDER],
     }
 }
 
