@@ -89,6 +89,7 @@ pub struct Target {
 
 impl Target {
     /// Opens what [`Writer::create`] opens, creates it if it is not there, and does not empty it.
+    /// What is created goes again, if it still can, unless a writer starts with it.
     ///
     /// # Errors
     /// As [`Writer::create`].
@@ -99,6 +100,12 @@ impl Target {
             format,
             compression,
         })
+    }
+
+    /// Whether it was created just now.
+    #[must_use]
+    pub fn is_fresh(&self) -> bool {
+        self.opened.is_fresh()
     }
 }
 

@@ -45,8 +45,16 @@ pub(super) fn run(args: &Decode, color: Color, console: &mut Console<'_>) -> Res
         ..Sandbox::new(sandbox::Command::Decode)
     };
     confine::enter(&args.confinement, &sandbox, false, console)?;
+    let fresh = target.as_ref().is_some_and(|(target, _)| target.is_fresh());
+    let reading = Reading::start(captures).inspect_err(|_| {
+        if let (true, Some(path)) = (fresh, &args.write) {
+            // From in here nothing can be removed any more.
+            let name = error::named(path);
+            console.note(&format_args!("{name} was created and is left empty"));
+        }
+    })?;
+    // Until a capture has begun, a signal ends us as it ends any program.
     let mut signals = Signals::watch()?;
-    let reading = Reading::start(captures)?;
     plan.interface = reading.interface();
     // Only now is there something to write: a mistyped name must not empty an older capture.
     if let Some((target, at_once)) = target {

@@ -58,10 +58,10 @@ pub(super) fn run(args: &SendArgs, color: Color, console: &mut Console<'_>) -> R
     if !quiet {
         return live::run(args, spec, color, console);
     }
+    let packets = cut(args, &spec)?;
     let target = args.write.as_deref().map(Target::open).transpose()?;
     let sandbox = Sandbox::new(sandbox::Command::Decode);
     confine::enter(&args.confinement, &sandbox, false, console)?;
-    let packets = cut(args, &spec)?;
     let link_type = match spec.ethernet {
         Some(_) => LinkType::ETHERNET,
         None => LinkType::IPV4,

@@ -19,7 +19,7 @@ use super::stage::Stage;
 use super::tally::{Fate, Form, Tally};
 use super::{Console, Outcome, confine, interfaces, time};
 use crate::capture::rotation::{Disk, Limits, Period, Rotation};
-use crate::capture::{Interface, Writer};
+use crate::capture::{Interface, Target, Writer};
 use crate::error::{self, Error, Result};
 use crate::net::interface::default_interface;
 use crate::net::live::{Backend, Live, Options, Timestamps};
@@ -68,7 +68,7 @@ pub(super) fn run(args: &Sniff, color: Color, console: &mut Console<'_>) -> Resu
         None => None,
     };
     let folder = match (&capture, &args.write) {
-        (Some(Capture::Row(_)), Some(path)) => Some(folder(path)),
+        (Some(Output::Row(_)), Some(path)) => Some(folder(path)),
         _ => None,
     };
     let workers = if shows || args.show.workers.is_some() {
@@ -90,6 +90,11 @@ pub(super) fn run(args: &Sniff, color: Color, console: &mut Console<'_>) -> Resu
         Fate::Shown
     };
     if let Some(capture) = capture {
+        let capture = match capture {
+            // Only now: what fails before must not empty an older capture.
+            Output::One(target) => Capture::One(Box::new(Writer::start(target)?)),
+            Output::Row(rotation) => Capture::Row(rotation),
+        };
         plan.recorder = Some(Recorder::start(
             capture,
             QUEUE,
@@ -165,8 +170,13 @@ fn options(args: &Sniff, shows: bool, console: &mut Console<'_>) -> Result<Optio
     })
 }
 
-/// The capture to write: one file, created now, or a row of them.
-fn capture(args: &Sniff, path: &Path) -> Result<Capture> {
+/// Where captures are to be written: one file, opened now, or a row of them.
+enum Output {
+    One(Target),
+    Row(Box<Rotation>),
+}
+
+fn capture(args: &Sniff, path: &Path) -> Result<Output> {
     let limits = Limits {
         bytes: args.rotate_size,
         frames: args.rotate_packets,
@@ -183,7 +193,7 @@ fn capture(args: &Sniff, path: &Path) -> Result<Capture> {
             )
             .advice("add --rotate-size, --rotate-time or --rotate-packets"));
         }
-        return Writer::create(path).map(|writer| Capture::One(Box::new(writer)));
+        return Target::open(path).map(Output::One);
     }
     if path.as_os_str() == "-" || is_read_live(path) {
         return Err(Error::usage(
@@ -205,7 +215,7 @@ fn capture(args: &Sniff, path: &Path) -> Result<Capture> {
     let names = Box::new(Template::new(path, zone)?);
     let keep = args.files.and_then(|files| usize::try_from(files).ok());
     let rotation = Rotation::new(limits, keep, names, Box::new(Disk));
-    Ok(Capture::Row(Box::new(rotation)))
+    Ok(Output::Row(Box::new(rotation)))
 }
 
 /// The folder of a file.

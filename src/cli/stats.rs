@@ -48,6 +48,7 @@ pub(super) fn run(args: &Args, color: Color, console: &mut Console<'_>) -> Resul
     }
     let (files, filter) = files_and_filter(&args.words, &args.read, "stats")?;
     let selector = Selector::parse(&filter, args.deep)?;
+    let workers = workers(args.workers);
     let goal = Progress::goal_before_output(&files);
     let captures = Captures::open(&files)?;
     let sandbox = Sandbox {
@@ -55,8 +56,9 @@ pub(super) fn run(args: &Args, color: Color, console: &mut Console<'_>) -> Resul
         ..Sandbox::new(sandbox::Command::Stats)
     };
     confine::enter(&args.confinement, &sandbox, false, console)?;
-    let signals = Signals::watch()?;
     let reading = Reading::start(captures)?;
+    // Until a capture has begun, a signal ends us as it ends any program.
+    let signals = Signals::watch()?;
     let consumed = reading.consumed();
     let mut found = Found {
         files: files.len(),
@@ -68,7 +70,7 @@ pub(super) fn run(args: &Args, color: Color, console: &mut Console<'_>) -> Resul
         interfaces: Interfaces::default(),
     };
     let collector = Collector::new(selector, !args.no_anomalies);
-    let pieces = Pieces::start(reading, workers(args.workers), &collector)?;
+    let pieces = Pieces::start(reading, workers, &collector)?;
     let progress = goal.map(|goal| Progress::start(&consumed, goal));
     let ended = collect(pieces, &collector, &mut found, &signals, console);
     drop(progress);

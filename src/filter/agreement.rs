@@ -411,8 +411,18 @@ fn is_of_this_machine(link_type: LinkType, bytes: &[u8]) -> bool {
     link_type != LinkType::NULL || Order::of_small(bytes) == Order::HOST
 }
 
+/// As many cases as PROPTEST_CASES says, or else enough for every day.
+fn cases() -> ProptestConfig {
+    let told = std::env::var_os("PROPTEST_CASES").is_some();
+    let default = ProptestConfig::default();
+    ProptestConfig {
+        cases: if told { default.cases } else { 2000 },
+        ..default
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+    #![proptest_config(cases())]
 
     #[test]
     fn program_and_tree_agree(text in expression(true), (link_type, bytes) in frame()) {

@@ -1,11 +1,13 @@
-//! Names in filters: the child asks a name server over the network, and reads the host's files.
+//! Names in filters and of addresses: the child asks a name server over the network, reads the
+//! host's files, and holds no power meanwhile.
 //!
 //! The name server is a thread here, on an address of the namespace's loopback interface; the
 //! program is started where /etc says so, in a mount namespace of its own.
 
-use std::fs;
-use std::io;
+use std::fs::{self, Permissions};
+use std::io::{self, BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, UdpSocket};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::sync::mpsc::{self, Receiver};
@@ -33,7 +35,7 @@ const FILES: [(&str, &str); 5] = [
 ];
 
 /// What the name server knows.
-const ZONE: [(&str, &[Ipv4Addr]); 2] = [
+const ZONE: [(&str, &[Ipv4Addr]); 3] = [
     (
         "web.example",
         &[
@@ -42,6 +44,7 @@ const ZONE: [(&str, &[Ipv4Addr]); 2] = [
         ],
     ),
     ("gate.example", &[Ipv4Addr::new(192, 0, 2, 254)]),
+    ("host.example", &[Ipv4Addr::new(192, 0, 2, 1)]),
 ];
 
 pub(super) fn trials(powers: Powers) -> Vec<Trial> {
@@ -128,16 +131,80 @@ fn names_are_asked_for() -> Result<(), Failed> {
             return Err(format!("{unknown}: {:?}, {said}", output.status).into());
         }
     }
+    addresses_have_names(folder.path())
+}
+
+/// `dotquad decode --names` shows the name that the server knows, and the child that asked for it
+/// is inside its sandbox; as root it is root no more.
+fn addresses_have_names(etc: &Path) -> Result<(), Failed> {
+    let mut command = inside(etc, &["decode", "--names", "-"]);
+    let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = piped.env_remove("SUDO_UID").spawn()?;
+    let mut input = child.stdin.take().ok_or("it is piped")?;
+    let capture = concat!(env!("CARGO_MANIFEST_DIR"), "/captures/icmp_echo.pcap");
+    input.write_all(&fs::read(capture)?)?;
+    let mut line = String::new();
+    BufReader::new(child.stdout.as_mut().ok_or("it is piped")?).read_line(&mut line)?;
+    let statuses = children(child.id())?;
+    drop(input);
+    let ended = child.wait()?;
+    if !ended.success() || !line.contains("host.example > 198.51.100.2 ") {
+        return Err(format!("{ended}: {line}").into());
+    }
+    let [status] = &statuses[..] else {
+        return Err(format!("{} children", statuses.len()).into());
+    };
+    let map = fs::read_to_string("/proc/self/uid_map")?;
+    let is_root = map.split_whitespace().eq(["0", "0", "4294967295"]);
+    let user = if is_root { "65534" } else { "0" };
+    let ids = [user; 4].join(" ");
+    let none = "0000000000000000";
+    for (key, expected) in [
+        ("Uid", ids.as_str()),
+        ("CapInh", none),
+        ("CapPrm", none),
+        ("CapEff", none),
+        ("CapAmb", none),
+        ("CapBnd", none),
+        ("NoNewPrivs", "1"),
+        ("Seccomp", "2"),
+        ("Threads", "1"),
+    ] {
+        let line = status
+            .lines()
+            .find_map(|line| line.split_once(':').filter(|it| it.0 == key));
+        let found = line.map(|(_, value)| value.trim().replace('\t', " "));
+        if found.as_deref() != Some(expected) {
+            return Err(format!("{key} is {found:?}, not {expected}").into());
+        }
+    }
     Ok(())
 }
 
 /// A folder to be seen as /etc.
 pub(super) fn etc() -> io::Result<tempfile::TempDir> {
     let folder = tempfile::tempdir()?;
+    // As /etc is: the child is nobody, who reads what all may read.
+    fs::set_permissions(folder.path(), Permissions::from_mode(0o755))?;
     for (name, text) in FILES {
         fs::write(folder.path().join(name), text)?;
     }
     Ok(folder)
+}
+
+/// What the kernel says of each child of a process.
+fn children(parent: u32) -> io::Result<Vec<String>> {
+    let parent = format!("PPid:\t{parent}\n");
+    let mut children = Vec::new();
+    for process in fs::read_dir("/proc")? {
+        // Processes come and go meanwhile.
+        if let Ok(status) = fs::read_to_string(process?.path().join("status"))
+            && status.contains(&parent)
+        {
+            children.push(status);
+        }
+    }
+    Ok(children)
 }
 
 /// The program for a filter, as it is printed.
@@ -152,11 +219,16 @@ fn listing(etc: &Path, filter: &str) -> Result<String, Failed> {
 
 /// `dotquad filter` where `etc` is /etc.
 fn run(etc: &Path, filter: &str) -> io::Result<Output> {
-    const SCRIPT: &str = "mount --bind \"$1\" /etc && exec \"$2\" filter \"$3\"";
+    inside(etc, &["filter", filter]).output()
+}
+
+/// `dotquad` with these words where `etc` is /etc.
+fn inside(etc: &Path, words: &[&str]) -> Command {
+    const SCRIPT: &str = "mount --bind \"$1\" /etc && shift && exec \"$@\"";
     let mut command = Command::new("unshare");
     command.args(["-m", "--", "sh", "-c", SCRIPT, "sh"]);
-    command.arg(etc).arg(cargo_bin("dotquad")).arg(filter);
-    command.output()
+    command.arg(etc).arg(cargo_bin("dotquad")).args(words);
+    command
 }
 
 /// Starts the name server, which runs as long as this program; the names it is asked for, in lower
