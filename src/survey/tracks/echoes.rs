@@ -172,22 +172,19 @@ impl Echoes {
             None if complete && sure && !passing.to_many && hosts.has_sent(victim) => (0, UNASKED),
             None => return,
         };
-        let burst = match self.bursts.get(u128::from(victim)) {
-            Some(burst) => {
-                let over = apart(burst.since, now) > WINDOW;
-                if over || burst.request != request && !burst.told {
-                    *burst = Burst::new(now, request);
-                }
-                self.bursts.get(u128::from(victim))
-            }
-            None => {
-                let burst = Burst::new(now, request);
-                self.bursts.insert(u128::from(victim), burst, now);
-                self.bursts.get(u128::from(victim))
-            }
+        let burst_key = u128::from(victim);
+        if self.bursts.get(burst_key).is_none() {
+            let burst = Burst::new(now, request);
+            self.bursts.insert(burst_key, burst, now);
+        }
+        let Some(burst) = self.bursts.get(burst_key) else {
+            return;
         };
-        let frames = burst.and_then(|burst| burst.add(host, passing.number, enough));
-        if let Some(frames) = frames {
+        let over = apart(burst.since, now) > WINDOW;
+        if over || burst.request != request && !burst.told {
+            *burst = Burst::new(now, request);
+        }
+        if let Some(frames) = burst.add(host, passing.number, enough) {
             found.push((Anomaly::Icmpv4Smurf, passing.layer, frames));
         }
     }

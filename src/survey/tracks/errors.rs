@@ -101,23 +101,20 @@ impl Errors {
 
     fn speaks(&mut self, passing: &Passing, now: Nanoseconds) {
         let key = service(passing.flow);
-        match self.services.get(key) {
-            Some(known) => {
-                if apart(known.last, now) > LIFE {
-                    known.since = now;
-                }
-                known.last = now;
-                known.frame = passing.number;
-            }
-            None => {
-                let known = Service {
-                    since: now,
-                    last: now,
-                    frame: passing.number,
-                };
-                self.services.insert(key, known, now);
-            }
+        let Some(known) = self.services.get(key) else {
+            let known = Service {
+                since: now,
+                last: now,
+                frame: passing.number,
+            };
+            self.services.insert(key, known, now);
+            return;
+        };
+        if apart(known.last, now) > LIFE {
+            known.since = now;
         }
+        known.last = now;
+        known.frame = passing.number;
     }
 
     /// The flow that an error quotes should be there.

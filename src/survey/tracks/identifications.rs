@@ -52,7 +52,9 @@ impl Identifications {
 
     #[inline]
     pub(super) fn add(&mut self, passing: &Passing, now: Nanoseconds, found: &mut Vec<Together>) {
-        if passing.atomic || passing.fragment || passing.total_length <= NEVER_CUT {
+        let many_hosts = passing.flow.source == 0;
+        let atomic = passing.atomic || passing.total_length <= NEVER_CUT;
+        if atomic || passing.fragment || many_hosts {
             return;
         }
         let flow = passing.flow;

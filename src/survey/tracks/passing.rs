@@ -115,6 +115,7 @@ pub(super) enum Message {
 
 /// One datagram passing by.
 #[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Passing {
     pub(super) number: u64,
     pub(super) time: Option<Nanoseconds>,
@@ -175,7 +176,7 @@ impl Passing {
             from: 0,
             to: 0,
         };
-        let first = fragmentation & 0x1fff == 0;
+        let first = fragmentation.trailing_zeros() >= 13;
         let broken = within
             .first()
             .is_some_and(|inner| matches!(inner.checksum, Verdict::Bad { .. }));

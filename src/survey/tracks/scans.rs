@@ -51,7 +51,7 @@ const NOTHING: Try = Try {
 #[derive(Debug)]
 struct Tries<const N: usize> {
     last: Nanoseconds,
-    tries: [Try; N],
+    newest: [Try; N],
     /// How many were made; the next one's place is this modulo `N`.
     made: usize,
     /// Somebody answered, in one way or another: answers are seen here.
@@ -69,7 +69,7 @@ impl<const N: usize> Tries<N> {
     fn new(now: Nanoseconds) -> Self {
         Self {
             last: now,
-            tries: [NOTHING; N],
+            newest: [NOTHING; N],
             made: 0,
             heard: false,
             told: false,
@@ -77,7 +77,7 @@ impl<const N: usize> Tries<N> {
     }
 
     fn known(&mut self, target: u32) -> Option<&mut Try> {
-        let made = self.tries.iter_mut().take(self.made);
+        let made = self.newest.iter_mut().take(self.made);
         made.into_iter().find(|it| it.target == target)
     }
 
@@ -86,7 +86,7 @@ impl<const N: usize> Tries<N> {
         if self.known(target).is_some() {
             return;
         }
-        if let Some(place) = self.tries.get_mut(self.made % N) {
+        if let Some(place) = self.newest.get_mut(self.made % N) {
             *place = Try {
                 target,
                 since: now,
@@ -115,11 +115,11 @@ impl<const N: usize> Tries<N> {
             let age = apart(it.since, now);
             age <= WINDOW && (it.fate == Fate::Refused || it.fate == Fate::Open && age > PATIENCE)
         };
-        if self.tries.iter().take(self.made).filter(failed).count() < enough {
+        if self.newest.iter().take(self.made).filter(failed).count() < enough {
             return None;
         }
         self.told = true;
-        let failed = self.tries.iter().take(self.made).filter(failed);
+        let failed = self.newest.iter().take(self.made).filter(failed);
         let mut frames: Vec<u64> = failed.map(|it| it.frame).collect();
         frames.sort_unstable();
         frames.truncate(MAX_NAMED);
@@ -156,11 +156,10 @@ impl Scans {
         found: &mut Vec<Together>,
     ) {
         let flow = passing.flow;
+        let asks = complete && !passing.to_many;
         match (flow.protocol, passing.message) {
-            (TCP, _) if passing.tcp & (SYN | ACK | RST) == SYN => {
-                if !passing.to_many && complete {
-                    self.tried(passing, now, found);
-                }
+            (TCP, _) if passing.tcp & (SYN | ACK | RST) == SYN && asks => {
+                self.tried(passing, now, found);
             }
             (TCP, _) if passing.tcp & (SYN | RST) == SYN => {
                 self.answered(reverse(flow), Fate::Answered);
@@ -170,12 +169,11 @@ impl Scans {
             (TCP, _) if step == Step::Second => self.answered(flow, Fate::Answered),
             (UDP, _) if step == Step::First => {
                 self.answered(reverse(flow), Fate::Answered);
-                let asks = flow.from > flow.to && passing.ttl >= TRACEROUTE;
-                if asks && !passing.to_many && complete && passing.has_ports {
+                if asks && flow.from > flow.to && passing.ttl >= TRACEROUTE {
                     self.tried(passing, now, found);
                 }
             }
-            (ICMP, Some(Message::Request { .. })) if !passing.to_many && complete => {
+            (ICMP, Some(Message::Request { .. })) if asks => {
                 self.tried(passing, now, found);
             }
             (ICMP, Some(Message::Reply { .. })) => {
