@@ -111,8 +111,8 @@ anomalies! {
     Ipv4IdentificationConstant "ipv4.identification.constant" "Datagrams that may be fragmented have the same identification, four in a row from one host to another." "RFC 6864 section 4.3" "" "" "";
     Ipv4SourceOwn "ipv4.source.own" "A datagram arrives from an address that this host itself sends from." "RFC 1812 section 5.3.8, RFC 2827" "" "" "";
     Ipv4SourceInterface "ipv4.source.interface" "A source arrives on another interface than it did a moment ago." "RFC 3704 section 2, RFC 1812 section 5.3.8" "" "" "";
-    Ipv4ScanHosts "ipv4.scan.hosts" "Of the last 32 hosts that a source tried on one port, 25 have not answered." "RFC 4949 (ping sweep)" "" "Scan::Address_Scan" "";
-    Ipv4ScanPorts "ipv4.scan.ports" "Of the last 20 ports of a host that a source tried, 15 have not answered." "RFC 4949 (port scan)" "" "Scan::Port_Scan" "";
+    Ipv4ScanHosts "ipv4.scan.hosts" "Of at most 32 hosts that a source tried in a row on one port, 25 did not answer." "RFC 4949 (ping sweep)" "" "Scan::Address_Scan" "";
+    Ipv4ScanPorts "ipv4.scan.ports" "Of at most 20 ports of a host that a source tried in a row, 15 did not answer." "RFC 4949 (port scan)" "" "Scan::Port_Scan" "";
     Ipv4ProtocolReserved "ipv4.protocol.reserved" "The protocol number is reserved." "RFC 3692, RFC 5237" "ipv4.unknown_protocol" "" "";
     Ipv4ProtocolIcmpv6 "ipv4.protocol.icmpv6" "ICMPv6 inside IPv4." "RFC 4443 section 1" "ipv4.icmpv6" "" "";
 

@@ -10,8 +10,8 @@ use super::table::{Dated, Table};
 use super::{MAX_NAMED, SECOND, Together};
 use crate::wire::anomaly::Anomaly;
 
-/// Tries further apart are not of one scan; the same as Zeek's scan policy, and so are the counts:
-/// so many failed among the newest so many.
+/// Tries further apart are not of one scan; the same as Zeek's scan policy, and so are the counts
+/// of what failed. Looked at are so many in a row, so that who fails now and then is no scanner.
 const WINDOW: u64 = 300 * SECOND;
 const HOSTS: usize = 25;
 const OF_HOSTS: usize = 32;
@@ -47,13 +47,14 @@ const NOTHING: Try = Try {
     fate: Fate::Open,
 };
 
-/// The newest tries, `N` of them.
+/// Some tries in a row, at most `N` of them. What comes while they wait for answers is passed over,
+/// however fast it comes; once all have their answer or had the time, others are looked at.
 #[derive(Debug)]
 struct Tries<const N: usize> {
     last: Nanoseconds,
-    newest: [Try; N],
-    /// How many were made; the next one's place is this modulo `N`.
-    made: usize,
+    list: [Try; N],
+    /// How many there are.
+    len: usize,
     /// Somebody answered, in one way or another: answers are seen here.
     heard: bool,
     told: bool,
@@ -69,16 +70,20 @@ impl<const N: usize> Tries<N> {
     fn new(now: Nanoseconds) -> Self {
         Self {
             last: now,
-            newest: [NOTHING; N],
-            made: 0,
+            list: [NOTHING; N],
+            len: 0,
             heard: false,
             told: false,
         }
     }
 
+    fn all(&self) -> &[Try] {
+        self.list.get(..self.len).unwrap_or_default()
+    }
+
     fn known(&mut self, target: u32) -> Option<&mut Try> {
-        let made = self.newest.iter_mut().take(self.made);
-        made.into_iter().find(|it| it.target == target)
+        let all = self.list.iter_mut().take(self.len);
+        all.into_iter().find(|it| it.target == target)
     }
 
     fn note(&mut self, target: u32, frame: u64, now: Nanoseconds) {
@@ -86,14 +91,20 @@ impl<const N: usize> Tries<N> {
         if self.known(target).is_some() {
             return;
         }
-        if let Some(place) = self.newest.get_mut(self.made % N) {
+        let over = |it: &Try| it.fate != Fate::Open || apart(it.since, now) > PATIENCE;
+        let long_ago = |it: &Try| apart(it.since, now) > WINDOW;
+        if self.all().first().is_some_and(long_ago) || self.len == N && self.all().iter().all(over)
+        {
+            self.len = 0;
+        }
+        if let Some(place) = self.list.get_mut(self.len) {
             *place = Try {
                 target,
                 since: now,
                 frame,
                 fate: Fate::Open,
             };
-            self.made = self.made.saturating_add(1);
+            self.len += 1;
         }
     }
 
@@ -108,19 +119,19 @@ impl<const N: usize> Tries<N> {
 
     /// The frames of the tries that failed, the first time that there are so many.
     fn verdict(&mut self, enough: usize, silent: bool, now: Nanoseconds) -> Option<Vec<u64>> {
-        if self.told || self.made < enough || silent && !self.heard {
+        if self.told || self.len < enough || silent && !self.heard {
             return None;
         }
         let failed = |it: &&Try| {
-            let age = apart(it.since, now);
-            age <= WINDOW && (it.fate == Fate::Refused || it.fate == Fate::Open && age > PATIENCE)
+            let alone = it.fate == Fate::Open && apart(it.since, now) > PATIENCE;
+            alone || it.fate == Fate::Refused
         };
-        if self.newest.iter().take(self.made).filter(failed).count() < enough {
+        if self.all().iter().filter(failed).count() < enough {
             return None;
         }
-        self.told = true;
-        let failed = self.newest.iter().take(self.made).filter(failed);
+        let failed = self.all().iter().filter(failed);
         let mut frames: Vec<u64> = failed.map(|it| it.frame).collect();
+        self.told = true;
         frames.sort_unstable();
         frames.truncate(MAX_NAMED);
         Some(frames)
@@ -190,20 +201,20 @@ impl Scans {
         let silent = flow.protocol != TCP;
         let hosts = enter(&mut self.by_port, port_key(flow), now);
         if let Some(tries) = hosts {
-            tries.note(flow.destination, passing.number, now);
             if let Some(frames) = tries.verdict(HOSTS, silent, now) {
                 found.push((Anomaly::Ipv4ScanHosts, passing.layer, frames));
             }
+            tries.note(flow.destination, passing.number, now);
         }
         if flow.protocol == ICMP {
             return;
         }
         let ports = enter(&mut self.by_host, host_key(flow), now);
         if let Some(tries) = ports {
-            tries.note(u32::from(flow.to), passing.number, now);
             if let Some(frames) = tries.verdict(PORTS, silent, now) {
                 found.push((Anomaly::Ipv4ScanPorts, passing.layer, frames));
             }
+            tries.note(u32::from(flow.to), passing.number, now);
         }
     }
 
