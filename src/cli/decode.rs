@@ -33,6 +33,9 @@ pub(super) fn run(args: &Decode, color: Color, console: &mut Console<'_>) -> Res
     // Columns without anomalies do not look for them.
     plan.renderer.judge.anomalies |= args.anomalies_only;
     plan.renderer.judge.checksums |= args.anomalies_only;
+    if args.show.track || args.anomalies_only {
+        plan.track(filter.trim().is_empty());
+    }
     let workers = workers(args.show.workers);
     let goal = Progress::goal(&files);
     let captures = Captures::open(&files)?;

@@ -63,6 +63,9 @@ pub(super) fn run(args: &Sniff, color: Color, console: &mut Console<'_>) -> Resu
     }
     let selector = Some(selector).filter(|selector| !selector.is_exact());
     let mut plan = Plan::new(&args.show, color, shows, selector)?;
+    if args.show.track {
+        plan.track(args.words.is_empty() && args.direction == Way::Both);
+    }
     let capture = match &args.write {
         Some(path) => Some(capture(args, path)?),
         None => None,
