@@ -10,7 +10,7 @@ mod directory;
 #[cfg(not(target_os = "linux"))]
 mod elsewhere;
 #[cfg(target_os = "linux")]
-mod link;
+pub(super) mod link;
 #[cfg(target_os = "linux")]
 mod meter;
 #[cfg(target_os = "linux")]

@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use nix::libc;
 
+use crate::net::ancillary;
 use crate::wire::frame::{Direction, Frame, LinkType, Offload, Time};
 
 /// Length of `struct sockaddr_ll`.
@@ -46,7 +47,7 @@ impl Layer {
 
 /// Whom a packet came from: `struct sockaddr_ll`, as bytes.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Sender<'a>(pub(super) &'a [u8; SENDER_LEN]);
+pub(in crate::net) struct Sender<'a>(pub(in crate::net) &'a [u8; SENDER_LEN]);
 
 impl Sender<'_> {
     /// The number of the interface.
@@ -55,7 +56,8 @@ impl Sender<'_> {
         u32::from_ne_bytes([a, b, c, d])
     }
 
-    fn direction(self) -> Direction {
+    /// Whether this host sent it.
+    pub(in crate::net) fn direction(self) -> Direction {
         let [_, _, _, _, _, _, _, _, _, _, kind, ..] = *self.0;
         match kind {
             libc::PACKET_OUTGOING => Direction::Out,
@@ -93,7 +95,7 @@ impl Sender<'_> {
 
 /// What the kernel tells beside a packet.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Told<'a> {
+pub(in crate::net) struct Told<'a> {
     /// When it came.
     pub(super) time: Time,
     /// `TP_STATUS_` bits.
@@ -108,9 +110,35 @@ pub(super) struct Told<'a> {
     pub(super) sender: Sender<'a>,
 }
 
-impl Told<'_> {
+impl<'a> Told<'a> {
+    /// Of a packet of this length that a socket handed over, whose control messages say the rest.
+    pub(in crate::net) fn new(sender: Sender<'a>, length: u32) -> Self {
+        Self {
+            time: Time::default(),
+            status: 0,
+            length,
+            vlan: 0,
+            vlan_protocol: 0,
+            sender,
+        }
+    }
+
+    /// Takes in the data of a `PACKET_AUXDATA` control message, `struct tpacket_auxdata`: status,
+    /// length, captured, offset of the link header and of the packet, VLAN tag, its protocol.
+    pub(in crate::net) fn auxdata(&mut self, data: &[u8]) {
+        let word = |at: usize| ancillary::integer(data.get(at..)?);
+        let half = |at: usize| {
+            let bytes = data.get(at..)?.first_chunk()?;
+            Some(u16::from_ne_bytes(*bytes))
+        };
+        self.status = word(0).unwrap_or(0);
+        self.length = word(4).unwrap_or(self.length);
+        self.vlan = half(16).unwrap_or(0);
+        self.vlan_protocol = half(18).unwrap_or(0);
+    }
+
     /// The four bytes of the tag that was taken out, if one was.
-    fn tag(&self) -> Option<[u8; 4]> {
+    pub(in crate::net) fn tag(&self) -> Option<[u8; 4]> {
         if self.status & libc::TP_STATUS_VLAN_VALID == 0 && self.vlan == 0 {
             return None;
         }

@@ -437,28 +437,11 @@ impl Copied {
             *to = *from;
         }
         let captured = u32::try_from(message.bytes.len()).unwrap_or(u32::MAX);
-        let mut told = Told {
-            time: Time::default(),
-            status: 0,
-            length: captured,
-            vlan: 0,
-            vlan_protocol: 0,
-            sender: Sender(&sender),
-        };
+        let mut told = Told::new(Sender(&sender), captured);
         let mut time = None;
         for (level, kind, data) in message.control.iter() {
             if level == libc::SOL_PACKET && kind == libc::PACKET_AUXDATA {
-                // `struct tpacket_auxdata`: status, length, captured, offset of the link header
-                // and of the packet, VLAN tag, its protocol.
-                let word = |at: usize| ancillary::integer(data.get(at..)?);
-                let half = |at: usize| {
-                    let bytes = data.get(at..)?.first_chunk()?;
-                    Some(u16::from_ne_bytes(*bytes))
-                };
-                told.status = word(0).unwrap_or(0);
-                told.length = word(4).unwrap_or(captured);
-                told.vlan = half(16).unwrap_or(0);
-                told.vlan_protocol = half(18).unwrap_or(0);
+                told.auxdata(data);
             } else if level == libc::SOL_SOCKET && kind == libc::SO_TIMESTAMPING_NEW {
                 let stamps = ancillary::time_stamps(data);
                 time = stamps.and_then(|(kernel, card)| card.or(kernel));
