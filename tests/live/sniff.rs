@@ -31,7 +31,7 @@ const PORT: u16 = 9000;
 
 pub(super) fn trials(powers: Powers) -> Vec<Trial> {
     type Test = fn() -> Result<(), Failed>;
-    let tests: [(&str, Test); 29] = [
+    let tests: [(&str, Test); 30] = [
         ("sniff_holds_nothing_on_any_thread", ending::holds_nothing),
         ("sniff_writes_what_it_shows", showing::writes_what_it_shows),
         (
@@ -54,6 +54,7 @@ pub(super) fn trials(powers: Powers) -> Vec<Trial> {
         ("sniff_tells_counters_when_asked", showing::asked),
         ("sniff_tells_counters_as_an_object", showing::as_object),
         ("sniff_writes_down_a_pipe", showing::pipe),
+        ("sniff_writes_into_a_fifo", showing::fifo),
         ("sniff_ends_by_its_duration", ending::duration),
         (
             "sniff_is_quiet_when_its_reader_leaves",

@@ -364,6 +364,37 @@ pub(super) fn as_object() -> Result<(), Failed> {
     Ok(())
 }
 
+/// A capture into a FIFO, which is opened as it is and left there.
+pub(super) fn fifo() -> Result<(), Failed> {
+    let folder = folder()?;
+    let path = folder.path().join("fifo");
+    assert!(Command::new("mkfifo").arg(&path).status()?.success());
+    // Each waits for the other to open it.
+    let mut decoder = Command::new(dotquad())
+        .args(["decode", &path.to_string_lossy()])
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let mut lines = BufReader::new(decoder.stdout.take().expect("it is piped"));
+    let sniffer = sniff(&["-i", "lo", "-l", "-w", &path.to_string_lossy(), "udp"])?;
+    for number in 1..=3 {
+        send(1)?;
+        let mut line = String::new();
+        lines.read_line(&mut line)?;
+        assert!(line.starts_with(&format!("{number} ")), "{line:?}");
+    }
+    sniffer.signal("TERM")?;
+    let ended = sniffer.ended()?;
+    assert_eq!(
+        (ended.code, ended.adds_up("written")),
+        (Some(0), 3),
+        "{}",
+        ended.err
+    );
+    assert_eq!(decoder.wait()?.code(), Some(0));
+    assert_eq!(names(folder.path())?, ["fifo"]);
+    Ok(())
+}
+
 /// A capture down a pipe, each packet readable before the next is sent.
 pub(super) fn pipe() -> Result<(), Failed> {
     let mut sniffer = sniff(&["-i", "lo", "-l", "-w", "-", "udp"])?;
