@@ -185,6 +185,7 @@ fn go(
     let mut machine = Ping::new(shared.config.clone());
     let targets = shared.config.targets.len();
     let mut session = Session::new(show, shared, output, &mut signals);
+    session.verbose = args.verbose;
     session.replaced = replaced.map(|(_, file)| file);
     if args.live && terminal && !many && args.format == PingFormat::Text && !args.flood {
         session.latest = Some(spread::Latest::default());

@@ -52,8 +52,10 @@ pub(super) struct Plan {
 /// # Errors
 /// What does not go together, and what must not be done without a word more.
 pub(super) fn plan(args: &Ping, chosen: &Chosen, hops: &[String], cards: &[Card]) -> Result<Plan> {
-    // Several were named, even if one alone has an address.
-    let many = chosen.targets.len() > 1 || !chosen.unresolved.is_empty();
+    // Several were named, even if one alone has an address, or what is asked for is about several:
+    // a list of hosts may hold one.
+    let lists = args.alive || args.unreachable || args.per_probe || args.min_alive.is_some();
+    let many = chosen.targets.len() > 1 || !chosen.unresolved.is_empty() || lists;
     let spread = guard_broadcast(args, chosen, cards)?;
     guard_flood(args, chosen, many, cards)?;
     let text = args.format == PingFormat::Text && !many;
@@ -140,6 +142,7 @@ pub(super) fn plan(args: &Ping, chosen: &Chosen, hops: &[String], cards: &[Card]
             .and_then(|bytes| usize::try_from(bytes).ok()),
         largest: largest(&config),
         send_stamps: config.send_stamps,
+        hardware_stamps: true,
         ..Options::default()
     };
     Ok(Plan {
