@@ -10,12 +10,14 @@ use super::plan::Plan;
 use super::recorder::{Chosen, End, Parcel};
 use super::render::{Output, Piece, shown_digits};
 use super::table::Pages;
+use super::tally::Tally;
 use super::text::Text;
 use super::{Console, Outcome, time};
 use crate::error::{Error, Kind, Result};
 use crate::filter::Filter;
 use crate::net::signals::Signals;
-use crate::survey::reassembly::{Counts, Reassembly};
+use crate::survey::reassembly::{Counts, Reassembly, Together};
+use crate::survey::tracks::{Forgotten, Tracks};
 use crate::wire::frame::{Frame, LinkType, Time};
 
 /// How often a waiting stage looks whether it was interrupted.
@@ -65,6 +67,7 @@ impl Stage {
         let taken = self.take(&mut pieces, signals, console);
         self.leave(&mut pieces);
         self.reassembled(console);
+        self.tracked(console);
         let shown = match &taken {
             Ok(_) => self.finish_text(console),
             Err(_) => Ok(()),
@@ -221,10 +224,27 @@ impl Stage {
         }
     }
 
+    /// What is odd about frames of the piece beside earlier ones, by their places in it. Even a
+    /// frame that is skipped has its say on later ones.
+    fn track(&mut self, piece: &Piece) -> Vec<(usize, Vec<Together>)> {
+        let mut odd = Vec::new();
+        if let Some(tracks) = &mut self.plan.tracks {
+            for (place, passing) in piece.passings.iter().enumerate() {
+                let found = passing.as_ref().map(|passing| tracks.add(passing));
+                if let Some(found) = found.filter(|found| !found.is_empty()) {
+                    odd.push((place, found));
+                }
+            }
+        }
+        odd
+    }
+
     fn piece(&mut self, piece: &Piece, console: &mut Console<'_>) -> Result<()> {
+        let tracked = self.track(piece);
         let plain = self.plan.skip == 0
             && self.plan.limit.is_none()
             && !piece.late
+            && tracked.is_empty()
             && !self.plan.table
             && self.plan.recorder.is_none()
             && !self.plan.delta;
@@ -233,7 +253,7 @@ impl Stage {
             self.done += piece.matched;
             return Ok(());
         }
-        let late = piece.late && self.plan.renderer.odd_only;
+        let late = (piece.late || !tracked.is_empty()) && self.plan.renderer.odd_only;
         if matches!(self.plan.renderer.output, Output::Count) && !late {
             let skipped = self.plan.skip.min(piece.matched);
             self.plan.skip -= skipped;
@@ -256,7 +276,7 @@ impl Stage {
         let mut out = std::mem::take(&mut self.scratch);
         out.clear();
         let mut chosen = Vec::new();
-        self.one_by_one(piece, &mut chosen, &mut out);
+        self.one_by_one(piece, &tracked, &mut chosen, &mut out);
         let recorded = self.record(piece, Chosen::Some(chosen));
         let written = self.write(console, out.as_bytes());
         self.scratch = out;
@@ -287,22 +307,30 @@ impl Stage {
     }
 
     /// Frame after frame, for what a whole piece cannot do.
-    fn one_by_one(&mut self, piece: &Piece, chosen: &mut Vec<u32>, out: &mut Text) {
+    fn one_by_one(
+        &mut self,
+        piece: &Piece,
+        tracked: &[(usize, Vec<Together>)],
+        chosen: &mut Vec<u32>,
+        out: &mut Text,
+    ) {
         let mut start = 0;
+        let mut tracked = tracked.iter().peekable();
         for (place, shown) in piece.shown.iter().enumerate() {
             let (text_start, text_end) = (start, shown.end as usize);
             start = text_end;
+            let found = tracked.next_if(|(odd, _)| *odd == place);
+            let found = found.map_or(&[][..], |(_, found)| found);
             let Some(frame) = piece.frame(place, *shown) else {
                 continue;
             };
             let mut late = Text::default();
             let (mut whole, mut hidden) = (None, false);
-            let (text, gap) = if shown.late {
+            let (text, gap) = if shown.late || !found.is_empty() {
                 // Even a frame that is skipped has its say on later fragments.
                 let renderer = &mut self.plan.renderer;
-                let reassembly = &mut self.reassembly;
-                let (gap, completed) =
-                    renderer.late(piece, &frame, shown.refused, reassembly, &mut late);
+                let seen = (&mut self.reassembly, found);
+                let (gap, completed) = renderer.late(piece, &frame, shown.refused, seen, &mut late);
                 if let Some(completed) = completed {
                     let mut text = Text::default();
                     whole = renderer
@@ -311,6 +339,8 @@ impl Stage {
                 }
                 hidden = gap.is_none();
                 (late.as_bytes(), gap.unwrap_or(0))
+            } else if shown.left_out {
+                continue;
             } else {
                 let text = piece
                     .text
@@ -412,6 +442,14 @@ impl Stage {
         }
     }
 
+    /// What there is to say of datagrams that were not remembered for long enough.
+    fn tracked(&self, console: &mut Console<'_>) {
+        let forgotten = self.plan.tracks.as_ref().map(Tracks::forgotten);
+        if let Some(notice) = forgotten.and_then(overflow) {
+            console.note(&notice);
+        }
+    }
+
     fn finish_text(&mut self, console: &mut Console<'_>) -> Result<()> {
         let mut end = Text::default();
         if let Some(page) = self.pages.finish() {
@@ -430,11 +468,9 @@ impl Stage {
         let Some(recorder) = &mut self.plan.recorder else {
             return Ok(());
         };
-        let statistics = self.plan.tally.as_ref();
-        let statistics = statistics.and_then(|tally| tally.statistics(self.done));
         let result = recorder.finish(End {
             interface: self.plan.interface.take().filter(|_| self.done == 0),
-            statistics: statistics.into_iter().collect(),
+            accounts: self.plan.tally.as_ref().map(Tally::accounts),
         });
         let whole = recorder.whole();
         if let Some(tally) = &self.plan.tally {
@@ -443,4 +479,19 @@ impl Stage {
         self.done = whole;
         result.map(drop)
     }
+}
+
+/// What to say where tables were full.
+pub(super) fn overflow(forgotten: Forgotten) -> Option<String> {
+    let Forgotten {
+        datagrams,
+        flows,
+        hosts,
+    } = forgotten;
+    (forgotten != Forgotten::default()).then(|| {
+        format!(
+            "more passed by than can be remembered: {datagrams} datagrams, {flows} flows and \
+             {hosts} hosts were forgotten early, and anomalies over several packets may be missing"
+        )
+    })
 }

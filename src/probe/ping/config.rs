@@ -130,7 +130,8 @@ pub struct Config {
     /// Where the cookies and the shuffling come from: random, and nobody else's knowledge.
     pub seed: [u64; 2],
     /// The engine tells when probes leave ([`Event::Sent`](crate::probe::Event::Sent)); a reply's
-    /// report waits up to a millisecond for it.
+    /// report waits up to a millisecond for it. Probes at more than 20,000 a second are not asked
+    /// for: their stamps would cost more than they tell.
     pub send_stamps: bool,
     /// Report each probe that has no answer when the next one goes out.
     pub tell_unanswered: bool,

@@ -316,7 +316,7 @@ impl Ping {
             outbox.report(Report::Reply(reply));
             return;
         };
-        let wants_stamp = self.config.send_stamps && arrival.stamp.is_some();
+        let wants_stamp = flight.stamped && arrival.stamp.is_some();
         if wants_stamp && !is_pair(flight.stamp, arrival.stamp) {
             self.held.push_back(Held {
                 id: flight.id(),
