@@ -502,6 +502,13 @@ fn unprivileged() -> Result<(), Failed> {
             ensure(said.contains(word), said.clone())?;
         }
     }
+    let output = nobody("-e 7 -c 1 127.0.0.1")?;
+    code(&output, 2)?;
+    let said = String::from_utf8(output.stderr)?;
+    ensure(
+        said.contains("taking identifier 7: without raw sockets"),
+        said,
+    )?;
     let output = nobody("-l 4 -c 1 127.0.0.1")?;
     code(&output, 2)
 }

@@ -159,7 +159,7 @@ pub(super) fn plan(args: &Ping, chosen: &Chosen, hops: &[String], cards: &[Card]
 ///
 /// # Errors
 /// As the engine's.
-pub(super) fn open(plan: &mut Plan) -> Result<Engine> {
+pub(super) fn open(args: &Ping, plan: &mut Plan) -> Result<Engine> {
     let mut opened = Engine::open(&plan.options);
     if matches!(plan.config.kind, Kind::Udp(_)) && opened.is_err() {
         for _ in 0..ATTEMPTS {
@@ -176,6 +176,11 @@ pub(super) fn open(plan: &mut Plan) -> Result<Engine> {
     }
     let engine = opened?;
     if let Some(identifier) = engine.identifier() {
+        if let Some(wanted) = args.identifier.filter(|wanted| *wanted != identifier) {
+            let why = "without raw sockets the kernel chooses it";
+            return Err(Error::usage(format!("taking identifier {wanted}"), why)
+                .advice("leave -e out, or run it as root or with CAP_NET_RAW"));
+        }
         plan.config.identifier = identifier;
     }
     Ok(engine)
