@@ -125,7 +125,7 @@ impl Ping {
                 .then(|| Permutation::new(targets, config.seed)),
             schedule: Schedule::new(&config),
             networks: Networks::new(config.in_flight_per_network),
-            flights: Flights::new(message::sequence_bits(&config.kind)),
+            flights: Flights::new(message::sequence_bits(&config.kind), targets),
             tallies,
             histograms,
             again: VecDeque::new(),
