@@ -200,3 +200,28 @@ fn a_probe_that_the_kernel_takes_late_is_timed_from_then() {
     assert_eq!(reply.rtt.unwrap().nanoseconds, 800_000_000);
     assert!(!reply.late);
 }
+
+#[test]
+fn only_probes_that_follow_each_other_fast_go_without_stamps() {
+    let asked = |interval, preload| {
+        let config = Config {
+            send_stamps: true,
+            interval,
+            preload,
+            ..one(100)
+        };
+        let mut asked = Vec::new();
+        run(config, |now, _, probe, body, post| {
+            asked.push(probe.stamped);
+            let reply = reply_from(probe.destination, echo(body));
+            post.deliver(now + micros(20), reply);
+        });
+        asked
+    };
+    // 60 us is slow enough; a few at once are no flood.
+    assert_eq!(asked(micros(60), 1), [true; 100]);
+    assert_eq!(asked(ms(10), 10), [true; 100]);
+    let swift = asked(micros(40), 1);
+    assert!(swift[0], "the first alone is not fast");
+    assert_eq!(swift[50..], [false; 50]);
+}
