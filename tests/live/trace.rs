@@ -74,6 +74,9 @@ const SCENARIOS: &[&str] = &[
     "wrong-destination",
     "unreachable",
     "limited-hop",
+    "limited-hop-quick",
+    "limited-hop-in-time",
+    "loss-hop-in-time",
     "limited-target",
     "mtu-told-udp",
     "mtu-told-icmp",
@@ -270,6 +273,9 @@ fn row(ttl: u64, queries: &[Value]) -> String {
         if queries[0][key] == true {
             flags.push(word.to_owned());
         }
+    }
+    if queries[0].get("rate_limited") == Some(&Value::Null) {
+        flags.push("undecided".to_owned());
     }
     if let Some(mtu) = queries[0]["mtu"].as_u64() {
         let source = queries[0]["mtu_source"].as_str().unwrap_or_default();

@@ -49,7 +49,7 @@ pub struct Trace {
     #[arg(short = 'q', long, value_name = "N", default_value_t = 3,
           value_parser = clap::value_parser!(u8).range(1..=10))]
     pub queries: u8,
-    /// Wait for slow questions to hops that answered only in part, which tell limits from loss
+    /// Wait until hops that answered only in part are asked slowly: a limit on answers, or loss
     #[arg(long)]
     pub recheck: bool,
     /// The longest wait for an answer, in seconds

@@ -496,6 +496,8 @@ impl Ways {
             queries: queries.collect(),
             repeated: marks.repeated,
             rate_limited: marks.rate_limited,
+            // All ways are asked slowly where that is needed.
+            undecided: false,
             nat: marks.nat,
             mtu: None,
         }
