@@ -92,6 +92,9 @@ pub struct Multipath {
     pub confidence: Confidence,
     /// The most probes for one target.
     pub budget: u32,
+    /// Ask behind each router for itself everywhere, also where routers of a hop look alike: more
+    /// probes, and no way is missed that only some flows of one of them take.
+    pub each: bool,
 }
 
 /// What is to be traced, and how.

@@ -29,6 +29,8 @@ use internet::Internet;
 mod bytes;
 #[path = "../internet/internet.rs"]
 mod internet;
+#[path = "trace/people.rs"]
+mod people;
 #[path = "../internet/router.rs"]
 mod router;
 #[path = "trace/shown.rs"]
@@ -100,6 +102,10 @@ const OTHERS: &[(&str, bool, Scene)] = &[
     ("shown", false, shown::formats),
     ("many", false, shown::many),
     ("as_nobody", true, shown::nobody),
+    ("control_bytes", false, people::control_bytes),
+    ("undecided", false, people::undecided),
+    ("dead_name_server", true, people::dead_name_server),
+    ("interrupted", false, people::interrupted),
 ];
 
 pub(super) fn trials(powers: Powers) -> Vec<Trial> {

@@ -92,6 +92,9 @@ pub struct Trace {
         requires = "multipath"
     )]
     pub confidence: Percent,
+    /// Ask behind each router for itself, also where the routers of a hop look alike
+    #[arg(long, requires = "multipath")]
+    pub each_router: bool,
     /// Find the path MTU, and the hop before each narrow link
     #[arg(long)]
     pub mtu: bool,
@@ -117,7 +120,7 @@ pub struct Trace {
     #[arg(long = "as", value_name = "FILE")]
     pub table: Option<PathBuf>,
     /// Do without raw sockets even where they are allowed
-    #[arg(long, conflicts_with_all = ["tcp", "multipath"])]
+    #[arg(long)]
     pub unprivileged: bool,
     /// The sandbox
     #[command(flatten)]

@@ -272,7 +272,7 @@ impl Ways {
         let (sources, controlled) = self.sources();
         let confidence = self.settings.confidence;
         let at = self.levels.len() - 1;
-        if controlled {
+        if controlled && !self.settings.each {
             match self.plan_lite(at, &sources, asks) {
                 Lite::Asked => return true,
                 Lite::Known(branching) => {
