@@ -13,12 +13,10 @@ use super::paint::Paint;
 use super::pipeline::{Dealt, Made, Part, Work};
 use super::selector::Selector;
 use super::send::spec;
-use super::shot::Shot;
+use super::shot::{Beyond, Shot};
 use super::text::Text;
 use super::{detail, diagram, ndjson};
 use crate::capture::Batch;
-use crate::survey::reassembly::Whole;
-use crate::wire::anomaly::Anomaly;
 use crate::wire::frame::{Frame, Time};
 use crate::wire::packet::{Judge, Packet, dissect};
 
@@ -175,7 +173,7 @@ impl Renderer {
         frame: &Frame<'_>,
         batch: &Batch,
         file: Option<&str>,
-        (involved, whole): (&[(Anomaly, Vec<u64>)], Option<&Whole>),
+        beyond: Beyond<'_>,
         out: &mut Text,
     ) -> usize {
         let interface = batch.interface(frame);
@@ -186,8 +184,7 @@ impl Renderer {
             interface: interface.and_then(|interface| interface.name.as_deref()),
             digits: shown_digits(batch, frame),
             show_anomalies: self.judge.anomalies,
-            involved,
-            whole,
+            beyond,
         };
         let mut gap = 0;
         match &mut self.output {
@@ -295,7 +292,7 @@ impl Work for Renderer {
                         &frame,
                         &dealt.batch,
                         dealt.file.as_deref(),
-                        (&[], None),
+                        Beyond::default(),
                         &mut piece.text,
                     );
                     shown.gap = u32::try_from(gap).unwrap_or(u32::MAX);

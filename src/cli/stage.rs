@@ -8,15 +8,17 @@ use std::time::Duration;
 use super::pipeline::{Made, Next, Pieces};
 use super::plan::Plan;
 use super::recorder::{Chosen, End, Parcel};
-use super::render::{Output, Piece, shown_digits};
+use super::render::{Output, Piece, Shown, shown_digits};
 use super::table::Pages;
 use super::text::Text;
 use super::{Console, Outcome, time};
 use crate::error::{Error, Kind, Result};
 use crate::filter::Filter;
 use crate::net::signals::Signals;
-use crate::survey::reassembly::{Counts, Reassembly};
+use crate::survey::reassembly::Reassembly;
 use crate::wire::frame::{Frame, LinkType, Time};
+
+mod unfinished;
 
 /// How often a waiting stage looks whether it was interrupted.
 const PATIENCE: Duration = Duration::from_millis(50);
@@ -35,6 +37,8 @@ pub(super) struct Stage {
     file: Option<Arc<str>>,
     /// Frames shown, written or counted.
     done: u64,
+    /// The place in the batch behind the last frame that was looked at one by one.
+    next_index: u32,
     previous: Option<Time>,
 }
 
@@ -48,6 +52,7 @@ impl Stage {
             met: Vec::new(),
             file: None,
             done: 0,
+            next_index: 0,
             previous: None,
         }
     }
@@ -64,7 +69,7 @@ impl Stage {
     ) -> Result<Outcome> {
         let taken = self.take(&mut pieces, signals, console);
         self.leave(&mut pieces);
-        self.reassembled(console);
+        self.unfinished(console);
         let shown = match &taken {
             Ok(_) => self.finish_text(console),
             Err(_) => Ok(()),
@@ -114,6 +119,7 @@ impl Stage {
                     if let Some(recorder) = &mut self.plan.recorder {
                         recorder.look()?;
                     }
+                    self.late_by_clock(console);
                     pieces.next(PATIENCE)
                 }
                 next => next,
@@ -222,9 +228,11 @@ impl Stage {
     }
 
     fn piece(&mut self, piece: &Piece, console: &mut Console<'_>) -> Result<()> {
+        let due = self.is_due(piece);
         let plain = self.plan.skip == 0
             && self.plan.limit.is_none()
             && !piece.late
+            && !due
             && !self.plan.table
             && self.plan.recorder.is_none()
             && !self.plan.delta;
@@ -233,7 +241,7 @@ impl Stage {
             self.done += piece.matched;
             return Ok(());
         }
-        let late = piece.late && self.plan.renderer.odd_only;
+        let late = (piece.late || due) && self.plan.renderer.odd_only;
         if matches!(self.plan.renderer.output, Output::Count) && !late {
             let skipped = self.plan.skip.min(piece.matched);
             self.plan.skip -= skipped;
@@ -286,62 +294,128 @@ impl Stage {
         })
     }
 
+    /// True when a frame of the piece shows that the rest of a datagram never came.
+    fn is_due(&self, piece: &Piece) -> bool {
+        let renderer = &self.plan.renderer;
+        let unseen = matches!(renderer.output, Output::Count | Output::Capture);
+        let tracked =
+            (renderer.judge.anomalies || renderer.reassemble) && (!unseen || renderer.odd_only);
+        tracked
+            && !self.reassembly.is_idle()
+            && piece
+                .batch
+                .frames()
+                .any(|frame| self.reassembly.is_due(frame.time))
+    }
+
     /// Frame after frame, for what a whole piece cannot do.
     fn one_by_one(&mut self, piece: &Piece, chosen: &mut Vec<u32>, out: &mut Text) {
         let mut start = 0;
         for (place, shown) in piece.shown.iter().enumerate() {
             let (text_start, text_end) = (start, shown.end as usize);
             start = text_end;
+            self.passed_over(piece, shown.index, chosen, out);
+            self.next_index = shown.index.saturating_add(1);
             let Some(frame) = piece.frame(place, *shown) else {
                 continue;
             };
-            let mut late = Text::default();
-            let (mut whole, mut hidden) = (None, false);
-            let (text, gap) = if shown.late {
-                // Even a frame that is skipped has its say on later fragments.
-                let renderer = &mut self.plan.renderer;
-                let reassembly = &mut self.reassembly;
-                let (gap, completed) =
-                    renderer.late(piece, &frame, shown.refused, reassembly, &mut late);
-                if let Some(completed) = completed {
-                    let mut text = Text::default();
-                    whole = renderer
-                        .whole(piece, &frame, &completed, &mut text)
-                        .map(|gap| (text, gap));
-                }
-                hidden = gap.is_none();
-                (late.as_bytes(), gap.unwrap_or(0))
-            } else {
-                let text = piece
-                    .text
-                    .as_bytes()
-                    .get(text_start..text_end)
-                    .unwrap_or_default();
-                (text, (shown.gap as usize).saturating_sub(text_start))
-            };
-            // A frame counts once, whether itself or the datagram that it completes is shown.
-            if hidden && whole.is_none() {
-                continue;
-            }
-            if self.plan.skip > 0 {
-                self.plan.skip -= 1;
-                continue;
-            }
-            if self.plan.limit == Some(0) {
+            let text = piece.text.as_bytes().get(text_start..text_end);
+            let gap = (shown.gap as usize).saturating_sub(text_start);
+            let text = text.unwrap_or_default();
+            if !self.one(piece, &frame, *shown, (text, gap), chosen, out) {
                 return;
             }
-            self.plan.limit = self.plan.limit.map(|left| left - 1);
-            if self.plan.recorder.is_some() {
-                chosen.push(shown.index);
-            }
-            if !hidden {
-                self.frame(&frame, piece, text, gap, out);
-            }
-            if let Some((text, gap)) = whole {
-                self.frame(&frame, piece, text.as_bytes(), gap, out);
-            }
-            self.done += 1;
         }
+        if piece.last {
+            let end = u32::try_from(piece.batch.len()).unwrap_or(u32::MAX);
+            self.passed_over(piece, end, chosen, out);
+            self.next_index = 0;
+        }
+    }
+
+    /// Frames before this place that nothing seemed odd about, where only odd ones are wanted: one
+    /// of them may show that the rest of a datagram never came.
+    fn passed_over(&mut self, piece: &Piece, end: u32, chosen: &mut Vec<u32>, out: &mut Text) {
+        if !self.plan.renderer.odd_only {
+            return;
+        }
+        for index in self.next_index..end {
+            if self.reassembly.is_idle() {
+                return;
+            }
+            let Some(frame) = piece.batch.frame(index as usize) else {
+                return;
+            };
+            if !self.reassembly.is_due(frame.time) {
+                continue;
+            }
+            let selector = self.plan.renderer.selector.as_mut();
+            if selector.is_some_and(|selector| !selector.matches(&frame).unwrap_or(false)) {
+                continue;
+            }
+            let shown = Shown {
+                index,
+                end: 0,
+                gap: 0,
+                late: true,
+                refused: false,
+            };
+            self.one(piece, &frame, shown, (&[], 0), chosen, out);
+        }
+    }
+
+    /// One frame, `text` being what a worker has made of it; false when no more are wanted.
+    fn one(
+        &mut self,
+        piece: &Piece,
+        frame: &Frame<'_>,
+        shown: Shown,
+        (text, gap): (&[u8], usize),
+        chosen: &mut Vec<u32>,
+        out: &mut Text,
+    ) -> bool {
+        let mut late = Text::default();
+        let (mut whole, mut hidden) = (None, false);
+        let (text, gap) = if shown.late || self.reassembly.is_due(frame.time) {
+            // Even a frame that is skipped has its say on later fragments.
+            let renderer = &mut self.plan.renderer;
+            let reassembly = &mut self.reassembly;
+            let (gap, completed) =
+                renderer.late(piece, frame, shown.refused, reassembly, &mut late);
+            if let Some(completed) = completed {
+                let mut text = Text::default();
+                whole = renderer
+                    .whole(piece, frame, &completed, &mut text)
+                    .map(|gap| (text, gap));
+            }
+            hidden = gap.is_none();
+            (late.as_bytes(), gap.unwrap_or(0))
+        } else {
+            (text, gap)
+        };
+        // A frame counts once, whether itself or the datagram that it completes is shown.
+        if hidden && whole.is_none() {
+            return true;
+        }
+        if self.plan.skip > 0 {
+            self.plan.skip -= 1;
+            return true;
+        }
+        if self.plan.limit == Some(0) {
+            return false;
+        }
+        self.plan.limit = self.plan.limit.map(|left| left - 1);
+        if self.plan.recorder.is_some() {
+            chosen.push(shown.index);
+        }
+        if !hidden {
+            self.frame(frame, piece, text, gap, out);
+        }
+        if let Some((text, gap)) = whole {
+            self.frame(frame, piece, text.as_bytes(), gap, out);
+        }
+        self.done += 1;
+        true
     }
 
     fn frame(&mut self, frame: &Frame<'_>, piece: &Piece, text: &[u8], gap: usize, out: &mut Text) {
@@ -384,32 +458,6 @@ impl Stage {
             format!("writing to standard output after {} frames", self.done),
             error,
         )
-    }
-
-    /// What there is to say of datagrams that did not become whole.
-    fn reassembled(&self, console: &mut Console<'_>) {
-        // After the last frame that was asked for, nobody knows what would have come.
-        if !self.plan.reassembly.assemble || self.plan.limit == Some(0) {
-            return;
-        }
-        let counts = self.reassembly.counts();
-        let Counts {
-            timed_out,
-            evicted,
-            unfinished,
-            cut,
-            ..
-        } = counts;
-        let plural = |count: u64| if count == 1 { "" } else { "s" };
-        let given_up = timed_out + evicted + unfinished;
-        if given_up > 0 {
-            console.note(&format_args!(
-                "{given_up} datagram{} could not be reassembled: {timed_out} not whole within \
-                 60 s, {unfinished} not whole at the end, {evicted} given up for want of memory \
-                 (--reassembly-mib); {cut} of them cut short by the capture",
-                plural(given_up)
-            ));
-        }
     }
 
     fn finish_text(&mut self, console: &mut Console<'_>) -> Result<()> {

@@ -6,6 +6,7 @@ mod rows;
 mod sections;
 
 use std::hash::BuildHasher;
+use std::ops::Range;
 use std::time::Duration;
 
 use self::collect::{Collector, Part};
@@ -99,7 +100,11 @@ fn collect(
     console: &mut Console<'_>,
 ) -> Result<(Option<Error>, Option<u8>)> {
     let mut collector = collector.clone();
-    let mut fragments = Reassembly::new(Options::default());
+    let mut fragments = Reassembly::new(Options {
+        // Of what a filter refuses, nobody knows whether it came.
+        complete: !found.filtered,
+        ..Options::default()
+    });
     let mut failed = None;
     loop {
         if let Some(signal) = signals.interrupted() {
@@ -132,21 +137,57 @@ fn take_in(part: &Part, collector: &mut Collector, fragments: &mut Reassembly, f
     found.read += part.batch.len() as u64;
     found.stats.absorb(&part.digest);
     found.interfaces.add(part);
+    let mut next = 0;
     for index in &part.fragments {
-        if let Some(frame) = part.batch.frame(*index as usize) {
-            let packet = collector.dissect(&frame);
-            let mut told = Vec::new();
-            for (anomaly, _, _) in fragments.track(&frame, packet).together {
-                if !told.contains(&anomaly) {
-                    told.push(anomaly);
-                    let alone = packet.anomalies();
-                    found.stats.together(
-                        anomaly,
-                        frame.number,
-                        alone.is_empty() && told.len() == 1,
-                    );
-                }
-            }
+        past(part, next..*index, collector, fragments, found);
+        compare(part, *index, collector, fragments, found);
+        next = index.saturating_add(1);
+    }
+    let end = u32::try_from(part.batch.len()).unwrap_or(u32::MAX);
+    past(part, next..end, collector, fragments, found);
+}
+
+/// Frames without fragments, of which one may show that the rest of a datagram never came.
+fn past(
+    part: &Part,
+    places: Range<u32>,
+    collector: &mut Collector,
+    fragments: &mut Reassembly,
+    found: &mut Found,
+) {
+    for index in places {
+        if fragments.is_idle() {
+            return;
+        }
+        let frame = part.batch.frame(index as usize);
+        if frame.is_some_and(|frame| fragments.is_due(frame.time)) {
+            compare(part, index, collector, fragments, found);
+        }
+    }
+}
+
+/// Counts what is odd about a frame beside those before it.
+fn compare(
+    part: &Part,
+    index: u32,
+    collector: &mut Collector,
+    fragments: &mut Reassembly,
+    found: &mut Found,
+) {
+    let Some(frame) = part.batch.frame(index as usize) else {
+        return;
+    };
+    let packet = collector.dissect(&frame);
+    let seen = fragments.track(&frame, packet);
+    let overdue = fragments.overdue(packet);
+    let mut told = Vec::new();
+    for (anomaly, _, _) in overdue.into_iter().chain(seen.together) {
+        if !told.contains(&anomaly) {
+            told.push(anomaly);
+            let alone = packet.anomalies();
+            found
+                .stats
+                .together(anomaly, frame.number, alone.is_empty() && told.len() == 1);
         }
     }
 }
