@@ -78,9 +78,9 @@ pub(super) struct Piece {
     pub(super) origin: Option<Time>,
     pub(super) text: Text,
     pub(super) shown: Vec<Shown>,
-    /// Frames that matched.
+    /// Frames that matched, or that only carry fragments.
     pub(super) matched: u64,
-    /// Frames that did not.
+    /// Frames that did neither.
     pub(super) refused: u64,
     /// All frames of the batch matched and none is rendered: `shown` is left empty.
     pub(super) whole: bool,
@@ -202,28 +202,33 @@ impl Renderer {
         gap
     }
 
+    /// What is in the frames plays no part.
+    pub(super) fn is_blind(&self) -> bool {
+        let unseen = matches!(self.output, Output::Count | Output::Capture);
+        unseen && !self.odd_only && !self.reassemble
+    }
+
     /// Nothing is odd about the packet, and only odd ones are wanted.
     pub(super) fn is_left_out(&self) -> bool {
         self.odd_only && self.packet.anomalies().is_empty()
     }
 
-    /// Marks a frame that the filter refuses for the in-order stage, if it carries a fragment.
-    fn keep_fragment(&mut self, frame: &Frame<'_>, index: u32, piece: &mut Piece) {
-        let only_layers = Judge {
-            checksums: false,
-            anomalies: false,
-        };
-        dissect(frame, only_layers, &mut self.packet);
-        if self.packet.fragment().is_some() {
-            piece.late = true;
-            piece.shown.push(Shown {
-                index,
-                end: u32::try_from(piece.text.len()).unwrap_or(u32::MAX),
-                gap: 0,
-                late: true,
-                refused: true,
-            });
-        }
+    /// Marks a frame that the filter refuses for the in-order stage.
+    fn keep_fragment(index: u32, piece: &mut Piece) {
+        piece.late = true;
+        piece.matched += 1;
+        piece.shown.push(Shown {
+            index,
+            end: u32::try_from(piece.text.len()).unwrap_or(u32::MAX),
+            gap: 0,
+            late: true,
+            refused: true,
+        });
+    }
+
+    fn has_fragment(&mut self, frame: &Frame<'_>) -> bool {
+        dissect(frame, Judge::NOTHING, &mut self.packet);
+        self.packet.fragment().is_some()
     }
 }
 
@@ -241,6 +246,10 @@ impl Work for Renderer {
         self.selector.as_ref()
     }
 
+    fn wants_fragments(&self) -> bool {
+        self.reassemble
+    }
+
     fn batch(
         &mut self,
         dealt: &Dealt,
@@ -251,7 +260,7 @@ impl Work for Renderer {
             line.start_at(dealt.origin);
         }
         let mut piece = self.piece(dealt, dealt.numbered, storage);
-        let unseen = matches!(self.output, Output::Count | Output::Capture) && !self.odd_only;
+        let unseen = self.is_blind();
         if unseen && self.selector.is_none() {
             piece.matched = dealt.batch.len() as u64;
             piece.whole = true;
@@ -259,11 +268,19 @@ impl Work for Renderer {
         }
         for (index, frame) in (0..).zip(dealt.batch.frames()) {
             match dealt.selects(self.selector.as_mut(), &frame, index) {
-                Ok(true) => {}
+                Ok(true) if dealt.fragments.binary_search(&index).is_err() => {}
+                Ok(true) => {
+                    Self::keep_fragment(index, &mut piece);
+                    continue;
+                }
+                // Whoever selects in order has looked for fragments.
                 Ok(false) => {
-                    piece.refused += 1;
-                    if self.reassemble && piece.numbered.is_none() {
-                        self.keep_fragment(&frame, index, &mut piece);
+                    let kept =
+                        self.reassemble && dealt.selected.is_none() && self.has_fragment(&frame);
+                    if kept {
+                        Self::keep_fragment(index, &mut piece);
+                    } else {
+                        piece.refused += 1;
                     }
                     continue;
                 }

@@ -37,6 +37,8 @@ pub(super) struct Stage {
     file: Option<Arc<str>>,
     /// Frames shown, written or counted.
     done: u64,
+    /// Frames that were only wanted for the fragments in them, and of which nothing was shown.
+    hidden: u64,
     /// The place in the batch behind the last frame that was looked at one by one.
     next_index: u32,
     previous: Option<Time>,
@@ -52,6 +54,7 @@ impl Stage {
             met: Vec::new(),
             file: None,
             done: 0,
+            hidden: 0,
             next_index: 0,
             previous: None,
         }
@@ -74,7 +77,7 @@ impl Stage {
             Ok(_) => self.finish_text(console),
             Err(_) => Ok(()),
         };
-        let written = self.finish_capture();
+        let written = finish_capture(&mut self.plan, &mut self.done);
         let lost = [
             taken.as_ref().err(),
             shown.as_ref().err(),
@@ -145,11 +148,12 @@ impl Stage {
                 }
                 Next::Made(Made::Piece(piece)) => {
                     self.notices(&piece, console);
-                    let before = self.done;
+                    let (done, hidden) = (self.done, self.hidden);
                     let result = self.piece(&piece, console);
                     if let Some(tally) = &mut self.plan.tally {
-                        tally.refuse(piece.refused);
-                        tally.unused(piece.matched - (self.done - before));
+                        let (done, hidden) = (self.done - done, self.hidden - hidden);
+                        tally.refuse(piece.refused + hidden);
+                        tally.unused(piece.matched.saturating_sub(done + hidden));
                     }
                     result?;
                     pieces.recycle(piece);
@@ -241,7 +245,7 @@ impl Stage {
             self.done += piece.matched;
             return Ok(());
         }
-        let late = (piece.late || due) && self.plan.renderer.odd_only;
+        let late = piece.late || due;
         if matches!(self.plan.renderer.output, Output::Count) && !late {
             let skipped = self.plan.skip.min(piece.matched);
             self.plan.skip -= skipped;
@@ -296,12 +300,7 @@ impl Stage {
 
     /// True when a frame of the piece shows that the rest of a datagram never came.
     fn is_due(&self, piece: &Piece) -> bool {
-        let renderer = &self.plan.renderer;
-        let unseen = matches!(renderer.output, Output::Count | Output::Capture);
-        let tracked =
-            (renderer.judge.anomalies || renderer.reassemble) && (!unseen || renderer.odd_only);
-        tracked
-            && !self.reassembly.is_idle()
+        !self.reassembly.is_idle()
             && piece
                 .batch
                 .frames()
@@ -393,8 +392,11 @@ impl Stage {
         } else {
             (text, gap)
         };
-        // A frame counts once, whether itself or the datagram that it completes is shown.
-        if hidden && whole.is_none() {
+        // A frame counts once, whether itself or the datagram that it completes is shown. To write,
+        // nobody can wait until it is known what a fragment is of.
+        let kept = shown.refused && self.plan.recorder.is_some();
+        if hidden && whole.is_none() && !kept {
+            self.hidden += u64::from(shown.refused);
             return true;
         }
         if self.plan.skip > 0 {
@@ -472,23 +474,24 @@ impl Stage {
         self.write(console, end.as_bytes())?;
         self.flush(console)
     }
+}
 
-    /// Ends the capture being written; of what was not written in the end, the tally hears.
-    fn finish_capture(&mut self) -> Result<()> {
-        let Some(recorder) = &mut self.plan.recorder else {
-            return Ok(());
-        };
-        let statistics = self.plan.tally.as_ref();
-        let statistics = statistics.and_then(|tally| tally.statistics(self.done));
-        let result = recorder.finish(End {
-            interface: self.plan.interface.take().filter(|_| self.done == 0),
-            statistics: statistics.into_iter().collect(),
-        });
-        let whole = recorder.whole();
-        if let Some(tally) = &self.plan.tally {
-            tally.unused(self.done.saturating_sub(whole));
-        }
-        self.done = whole;
-        result.map(drop)
+/// Ends the capture being written, if one is; of what was not written in the end, the tally hears,
+/// and `done` then is what was.
+pub(super) fn finish_capture(plan: &mut Plan, done: &mut u64) -> Result<()> {
+    let Some(recorder) = &mut plan.recorder else {
+        return Ok(());
+    };
+    let statistics = plan.tally.as_ref();
+    let statistics = statistics.and_then(|tally| tally.statistics(*done));
+    let result = recorder.finish(End {
+        interface: plan.interface.take().filter(|_| *done == 0),
+        statistics: statistics.into_iter().collect(),
+    });
+    let whole = recorder.whole();
+    if let Some(tally) = &plan.tally {
+        tally.unused(done.saturating_sub(whole));
     }
+    *done = whole;
+    result.map(drop)
 }

@@ -4,6 +4,7 @@ mod collect;
 mod page;
 mod rows;
 mod sections;
+mod watch;
 
 use std::hash::BuildHasher;
 use std::ops::Range;
@@ -11,7 +12,8 @@ use std::time::Duration;
 
 use self::collect::{Collector, Part};
 use self::sections::{Found, Interfaces};
-use super::args::{Color, Stats as Args, StatsFormat, Table};
+pub(super) use self::watch::{Watch, refuse};
+use super::args::{By, Color, Stats as Args, StatsFormat, Table};
 use super::captures::Captures;
 use super::decode::files_and_filter;
 use super::paint::Paint;
@@ -26,12 +28,15 @@ use crate::error::{Error, Kind, Result};
 use crate::net::sandbox::{self, Sandbox};
 use crate::net::signals::Signals;
 use crate::survey::reassembly::{Options, Reassembly};
-use crate::survey::stats::Stats;
+use crate::survey::stats::{MOST, Stats};
 
 /// How often a waiting survey looks whether it was interrupted.
 const PATIENCE: Duration = Duration::from_millis(50);
 /// Rows of a table that a person is shown.
 const ROWS: usize = 10;
+/// Places for each row that is asked for, and the fewest that there are.
+const EACH: usize = 1024;
+const FEWEST: usize = 1 << 16;
 /// Text is written out when it has grown to this.
 const WRITTEN: usize = 64 << 10;
 
@@ -65,7 +70,7 @@ pub(super) fn run(args: &Args, color: Color, console: &mut Console<'_>) -> Resul
         lost: reading.lost(),
         read: 0,
         filtered: selector.is_some(),
-        stats: Stats::new(seed(), args.by.measure()),
+        stats: Stats::new(seed(), args.by.measure(), places(args.top)),
         interfaces: Interfaces::default(),
     };
     let collector = Collector::new(selector, !args.no_anomalies);
@@ -77,12 +82,26 @@ pub(super) fn run(args: &Args, color: Color, console: &mut Console<'_>) -> Resul
     let paint = Paint {
         on: wants_color(color),
     };
-    show(args, paint, found, console)?;
+    let how = How {
+        format: args.format,
+        tables: &args.table,
+        top: args.top,
+        by: args.by,
+        paint,
+    };
+    show(&how, &found, console)?;
     match (failed, interrupted) {
         (Some(error), _) => Err(error),
         (None, Some(signal)) => Ok(Outcome::Interrupted(signal)),
         (None, None) => Ok(Outcome::Done),
     }
+}
+
+/// How many conversations, and addresses, are kept apart: for the first few, a small part of what
+/// would be exact is enough.
+fn places(top: Option<u32>) -> usize {
+    let asked = top.and_then(|top| usize::try_from(top).ok());
+    asked.map_or(MOST, |top| top.saturating_mul(EACH).clamp(FEWEST, MOST))
 }
 
 /// A number that nobody outside knows, so that nobody can choose addresses that collide.
@@ -159,7 +178,7 @@ fn past(
         if fragments.is_idle() {
             return;
         }
-        let frame = part.batch.frame(index as usize);
+        let frame = part.frame(index);
         if frame.is_some_and(|frame| fragments.is_due(frame.time)) {
             compare(part, index, collector, fragments, found);
         }
@@ -174,7 +193,7 @@ fn compare(
     fragments: &mut Reassembly,
     found: &mut Found,
 ) {
-    let Some(frame) = part.batch.frame(index as usize) else {
+    let Some(frame) = part.frame(index) else {
         return;
     };
     let packet = collector.dissect(&frame);
@@ -192,25 +211,35 @@ fn compare(
     }
 }
 
-fn show(args: &Args, paint: Paint, found: Found, console: &mut Console<'_>) -> Result<()> {
-    let wanted = |table: Table| match args.format {
-        StatsFormat::Csv if args.table.is_empty() => table == Table::Conversations,
-        _ => args.table.is_empty() || args.table.contains(&table),
+/// How a survey is shown.
+struct How<'a> {
+    format: StatsFormat,
+    /// Which tables; none of them are all.
+    tables: &'a [Table],
+    top: Option<u32>,
+    by: By,
+    paint: Paint,
+}
+
+fn show(how: &How<'_>, found: &Found, console: &mut Console<'_>) -> Result<()> {
+    let wanted = |table: Table| match how.format {
+        StatsFormat::Csv if how.tables.is_empty() => table == Table::Conversations,
+        _ => how.tables.is_empty() || how.tables.contains(&table),
     };
-    let top = args
+    let top = how
         .top
         .map(|top| usize::try_from(top).unwrap_or(usize::MAX));
-    let top = match args.format {
+    let top = match how.format {
         StatsFormat::Text => top.unwrap_or(ROWS),
         StatsFormat::Ndjson | StatsFormat::Csv => top.unwrap_or(usize::MAX),
     };
     let mut out = Text::default();
     let mut result = Ok(());
-    sections::each(found, args.by, wanted, &mut |section| {
+    sections::each(found, how.by, wanted, &mut |section| {
         if result.is_err() {
             return;
         }
-        if let (StatsFormat::Csv, Some(note)) = (args.format, &section.note) {
+        if let (StatsFormat::Csv, Some(note)) = (how.format, &section.note) {
             console.note(note);
         }
         let (out_of, result) = (&mut *console.out, &mut result);
@@ -220,8 +249,8 @@ fn show(args: &Args, paint: Paint, found: Found, console: &mut Console<'_>) -> R
                 text.clear();
             }
         };
-        match args.format {
-            StatsFormat::Text => page::section(section, top, paint, &mut out),
+        match how.format {
+            StatsFormat::Text => page::section(section, top, how.paint, &mut out),
             StatsFormat::Ndjson => {
                 rows::ndjson(section, top, &mut out, &mut |out| write(out, WRITTEN));
             }

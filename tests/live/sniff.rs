@@ -25,13 +25,15 @@ const PORT: u16 = 9000;
 
 pub(super) fn trials(powers: Powers) -> Vec<Trial> {
     type Test = fn() -> Result<(), Failed>;
-    let tests: [(&str, Test); 20] = [
+    let tests: [(&str, Test); 22] = [
         ("sniff_holds_nothing_on_any_thread", ending::holds_nothing),
         ("sniff_writes_what_it_shows", showing::writes_what_it_shows),
         (
             "sniff_of_any_writes_what_it_shows",
             showing::any_writes_what_it_shows,
         ),
+        ("sniff_reassembles_behind_a_filter", showing::reassembles),
+        ("sniff_tells_statistics_on_the_way", showing::surveys),
         ("sniff_shows_the_same_by_every_backend", showing::backends),
         ("sniff_selects_as_decode_does", showing::selects_as_decode),
         (
