@@ -7,6 +7,8 @@
 //! short of more than that, and nobody who said more is missing. What was said in conversations
 //! that made room is still counted for their addresses. Memory is fixed, whatever is sent.
 
+use std::cmp::Reverse;
+
 use super::counts::Volume;
 use super::heap::Heap;
 use super::span::Span;
@@ -109,6 +111,11 @@ impl Ranked for Endpoint {
     }
 }
 
+/// The heaviest first, and then by key.
+fn rank<R: Ranked>(measure: Measure, record: &R) -> (Reverse<u64>, u64) {
+    (Reverse(measure.of(record.volume())), record.key())
+}
+
 /// A table that never holds more than it may.
 #[derive(Debug, Clone)]
 struct Bounded<R> {
@@ -164,18 +171,6 @@ impl<R: Ranked> Bounded<R> {
         // The least never becomes less.
         self.left.short = least;
         Some(gone)
-    }
-
-    /// All records, the heaviest first, and then by key.
-    fn ranked(&self) -> Vec<&R> {
-        let mut records: Vec<&R> = self.table.records().iter().collect();
-        records.sort_unstable_by_key(|record| {
-            (
-                std::cmp::Reverse(self.measure.of(record.volume())),
-                record.key(),
-            )
-        });
-        records
     }
 }
 
@@ -253,13 +248,19 @@ impl Flows {
         let mut left = endpoints.left;
         left.volume.add(self.forgotten.left.volume);
         left.short = left.short.saturating_add(self.forgotten.left.short);
-        (endpoints.ranked().into_iter().copied().collect(), left)
+        // Where they are: there may be many.
+        let mut records = endpoints.table.into_records();
+        records.sort_unstable_by_key(|record| rank(measure, record));
+        (records, left)
     }
 
     /// All conversations, the heaviest first, and what is not listed.
     #[must_use]
     pub fn conversations(&self) -> (Vec<&Conversation>, Left) {
-        (self.conversations.ranked(), self.conversations.left)
+        let conversations = &self.conversations;
+        let mut records: Vec<&Conversation> = conversations.table.records().iter().collect();
+        records.sort_unstable_by_key(|record| rank(conversations.measure, *record));
+        (records, conversations.left)
     }
 
     /// How many of either can be listed.

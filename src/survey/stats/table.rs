@@ -35,6 +35,10 @@ impl<R: Record> Table<R> {
         self.records.len()
     }
 
+    pub(super) fn into_records(self) -> Vec<R> {
+        self.records
+    }
+
     pub(super) fn records(&self) -> &[R] {
         &self.records
     }
