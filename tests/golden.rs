@@ -37,6 +37,22 @@ const SHOWN: &[&str] = &[
 /// How those of one anomaly are: the rest would say the same again.
 const SHOWN_ODD: &[&str] = &["", "--format ndjson"];
 
+/// How those are besides that take several datagrams, and which they are.
+const SHOWN_TRACKED: &[&str] = &["--track", "--anomalies-only --format ndjson"];
+const TRACKED: [&str; 11] = [
+    "ipv4.duplicate",
+    "ipv4.loop",
+    "ipv4.ttl.changed",
+    "ipv4.identification.constant",
+    "ipv4.source.own",
+    "ipv4.source.interface",
+    "ipv4.scan.hosts",
+    "ipv4.scan.ports",
+    "icmpv4.smurf",
+    "icmpv4.quote.unseen",
+    "icmpv4.redirect.contradiction",
+];
+
 /// How those of fragments are besides.
 const SHOWN_WHOLE: &[&str] = &[
     "--reassemble",
@@ -120,7 +136,13 @@ fn compare(folder: &str, options: &[&str]) {
         } else {
             &[]
         };
-        for option in options.iter().chain(whole) {
+        let is_tracked = |id: &&str| capture.ends_with(&format!("/{id}.pcap"));
+        let tracked = if TRACKED.iter().any(is_tracked) {
+            SHOWN_TRACKED
+        } else {
+            &[]
+        };
+        for option in options.iter().chain(whole).chain(tracked) {
             let space = if option.is_empty() { "" } else { " " };
             play(
                 &format!("dotquad decode{space}{option} {capture}"),
@@ -171,7 +193,7 @@ fn every_anomaly_reads_as_its_transcript_says() {
 fn shown(capture: &str) -> Vec<(u64, Vec<String>)> {
     let mut command = cargo_bin_cmd!("dotquad");
     command.current_dir(root());
-    command.args(["decode", "--format", "ndjson", capture]);
+    command.args(["decode", "--track", "--format", "ndjson", capture]);
     let output = command.output().expect("it runs");
     let objects = output.stdout.split(|byte| *byte == b'\n');
     objects

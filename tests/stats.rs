@@ -187,7 +187,7 @@ fn add(volume: &mut Volume, bytes: u64) {
 
 fn by_frame(capture: &str) -> Sums {
     let mut sums = Sums::default();
-    for frame in objects(&["decode", "--format", "ndjson", capture]) {
+    for frame in objects(&["decode", "--track", "--format", "ndjson", capture]) {
         let bytes = frame["len"].as_u64().expect("each frame has a length");
         let number = frame["frame"].as_u64().expect("each frame has a number");
         add(&mut sums.all, bytes);

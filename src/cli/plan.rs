@@ -13,6 +13,7 @@ use super::paint::Paint;
 use super::recorder::Recorder;
 use super::render::{Output, Renderer};
 use super::selector::Selector;
+use super::stats::seed;
 use super::tally::Tally;
 use super::text::Text;
 use super::time::{self, Clock};
@@ -20,6 +21,7 @@ use crate::capture::Interface;
 use crate::error::{Error, Result};
 use crate::net::resolver::Resolver;
 use crate::survey::reassembly;
+use crate::survey::tracks::Tracks;
 use crate::wire::packet::Judge;
 
 /// What to do with each frame and where it goes.
@@ -41,6 +43,8 @@ pub(super) struct Plan {
     pub(super) skip: u64,
     /// Frames to stop after.
     pub(super) limit: Option<u64>,
+    /// What several packets together show.
+    pub(super) tracks: Option<Tracks>,
     /// What to do with fragments.
     pub(super) reassembly: reassembly::Options,
     /// Who looks up names.
@@ -122,6 +126,7 @@ impl Plan {
         Ok(Self {
             renderer,
             reassembly,
+            tracks: None,
             recorder: None,
             interface: None,
             tally: None,
@@ -133,6 +138,17 @@ impl Plan {
             limit: args.limit,
             names,
         })
+    }
+
+    /// Looks for anomalies over several packets, too; `complete` input was not filtered anywhere.
+    pub(super) fn track(&mut self, complete: bool) {
+        if self.renderer.judge.anomalies {
+            let seed = seed();
+            // No host takes a datagram whose header is wrong.
+            self.renderer.judge.checksums = true;
+            self.renderer.track = Some(seed);
+            self.tracks = Some(Tracks::new(seed, complete));
+        }
     }
 }
 

@@ -17,6 +17,7 @@ use super::shot::{Beyond, Shot};
 use super::text::Text;
 use super::{detail, diagram, ndjson};
 use crate::capture::Batch;
+use crate::survey::tracks::{Origin, Passing};
 use crate::wire::frame::{Frame, Time};
 use crate::wire::packet::{Judge, Packet, dissect};
 
@@ -50,6 +51,8 @@ pub(super) struct Renderer {
     pub(super) selector: Option<Selector>,
     /// Only frames with an anomaly.
     pub(super) odd_only: bool,
+    /// What passes by is noted for who knows more frames, with this secret.
+    pub(super) track: Option<[u64; 2]>,
     /// Fragments are put together, also those that the filter refuses.
     pub(super) reassemble: bool,
     pub(super) packet: Packet,
@@ -67,6 +70,8 @@ pub(super) struct Shown {
     pub(super) gap: u32,
     /// Not rendered yet: it carries a fragment.
     pub(super) late: bool,
+    /// Nothing is odd about it by itself, and only odd ones are wanted.
+    pub(super) left_out: bool,
     /// The filter refuses it; only the datagram that it is part of may be shown.
     pub(super) refused: bool,
 }
@@ -78,6 +83,8 @@ pub(super) struct Piece {
     pub(super) origin: Option<Time>,
     pub(super) text: Text,
     pub(super) shown: Vec<Shown>,
+    /// The datagram of each of them, where such are tracked.
+    pub(super) passings: Vec<Option<Passing>>,
     /// Frames that matched, or that only carry fragments.
     pub(super) matched: u64,
     /// Frames that did neither.
@@ -94,7 +101,7 @@ pub(super) struct Piece {
 }
 
 /// What a piece leaves behind for the next one.
-pub(super) type Storage = (Text, Vec<Shown>);
+pub(super) type Storage = (Text, Vec<Shown>, Vec<Option<Passing>>);
 
 impl Piece {
     /// The frame of this place among those shown.
@@ -119,7 +126,7 @@ impl Part for Piece {
     }
 
     fn into_storage(self) -> Storage {
-        (self.text, self.shown)
+        (self.text, self.shown, self.passings)
     }
 }
 
@@ -136,6 +143,7 @@ impl Renderer {
             dump,
             selector,
             odd_only: false,
+            track: None,
             reassemble: false,
             packet: Packet::new(),
             worker: 0,
@@ -148,15 +156,17 @@ impl Renderer {
         numbered: Option<u64>,
         storage: &mut dyn FnMut() -> Option<Storage>,
     ) -> Piece {
-        let (mut text, mut shown) = storage().unwrap_or_default();
+        let (mut text, mut shown, mut passings) = storage().unwrap_or_default();
         text.clear();
         shown.clear();
+        passings.clear();
         Piece {
             batch: dealt.batch.clone(),
             file: dealt.file.clone(),
             origin: dealt.origin,
             text,
             shown,
+            passings,
             matched: 0,
             refused: 0,
             whole: false,
@@ -214,7 +224,7 @@ impl Renderer {
     }
 
     /// Marks a frame that the filter refuses for the in-order stage.
-    fn keep_fragment(index: u32, piece: &mut Piece) {
+    fn keep_fragment(&self, index: u32, piece: &mut Piece) {
         piece.late = true;
         piece.matched += 1;
         piece.shown.push(Shown {
@@ -222,8 +232,12 @@ impl Renderer {
             end: u32::try_from(piece.text.len()).unwrap_or(u32::MAX),
             gap: 0,
             late: true,
+            left_out: false,
             refused: true,
         });
+        if self.track.is_some() {
+            piece.passings.push(None);
+        }
     }
 
     fn has_fragment(&mut self, frame: &Frame<'_>) -> bool {
@@ -266,11 +280,13 @@ impl Work for Renderer {
             piece.whole = true;
             return send(Made::Piece(piece));
         }
+        let track = self.track.filter(|_| !unseen);
+        let origin = track.map(|seed| Origin::new(seed, dealt.file.as_deref()));
         for (index, frame) in (0..).zip(dealt.batch.frames()) {
             match dealt.selects(self.selector.as_mut(), &frame, index) {
                 Ok(true) if dealt.fragments.binary_search(&index).is_err() => {}
                 Ok(true) => {
-                    Self::keep_fragment(index, &mut piece);
+                    self.keep_fragment(index, &mut piece);
                     continue;
                 }
                 // Whoever selects in order has looked for fragments.
@@ -278,7 +294,7 @@ impl Work for Renderer {
                     let kept =
                         self.reassemble && dealt.selected.is_none() && self.has_fragment(&frame);
                     if kept {
-                        Self::keep_fragment(index, &mut piece);
+                        self.keep_fragment(index, &mut piece);
                     } else {
                         piece.refused += 1;
                     }
@@ -295,15 +311,23 @@ impl Work for Renderer {
                 end: 0,
                 gap: 0,
                 late: false,
+                left_out: false,
                 refused: false,
             };
             if !unseen {
                 dissect(&frame, self.judge, &mut self.packet);
+                if let Some(origin) = &origin {
+                    let passing = Passing::read(&frame, &self.packet, origin);
+                    piece.passings.push(passing);
+                }
                 if (self.judge.anomalies || self.reassemble) && self.packet.fragment().is_some() {
                     shown.late = true;
                     piece.late = true;
                 } else if self.is_left_out() {
-                    continue;
+                    if origin.is_none() {
+                        continue;
+                    }
+                    shown.left_out = true;
                 } else {
                     let gap = self.render(
                         &frame,
@@ -316,7 +340,7 @@ impl Work for Renderer {
                 }
                 shown.end = u32::try_from(piece.text.len()).unwrap_or(u32::MAX);
             }
-            piece.matched += 1;
+            piece.matched += u64::from(!shown.left_out);
             piece.shown.push(shown);
             if piece.text.len() > PIECE {
                 piece.last = false;

@@ -10,12 +10,14 @@ use super::plan::Plan;
 use super::recorder::{Chosen, End, Parcel};
 use super::render::{Output, Piece, Shown, shown_digits};
 use super::table::Pages;
+use super::tally::Tally;
 use super::text::Text;
 use super::{Console, Outcome, time};
 use crate::error::{Error, Kind, Result};
 use crate::filter::Filter;
 use crate::net::signals::Signals;
-use crate::survey::reassembly::Reassembly;
+use crate::survey::reassembly::{Reassembly, Together};
+use crate::survey::tracks::{Forgotten, Tracks};
 use crate::wire::frame::{Frame, LinkType, Time};
 
 mod unfinished;
@@ -39,8 +41,6 @@ pub(super) struct Stage {
     done: u64,
     /// Frames that were only wanted for the fragments in them, and of which nothing was shown.
     hidden: u64,
-    /// The place in the batch behind the last frame that was looked at one by one.
-    next_index: u32,
     previous: Option<Time>,
 }
 
@@ -55,7 +55,6 @@ impl Stage {
             file: None,
             done: 0,
             hidden: 0,
-            next_index: 0,
             previous: None,
         }
     }
@@ -73,6 +72,7 @@ impl Stage {
         let taken = self.take(&mut pieces, signals, console);
         self.leave(&mut pieces);
         self.unfinished(console);
+        self.tracked(console);
         let shown = match &taken {
             Ok(_) => self.finish_text(console),
             Err(_) => Ok(()),
@@ -231,12 +231,29 @@ impl Stage {
         }
     }
 
+    /// What is odd about frames of the piece beside earlier ones, by their places in it. Even a
+    /// frame that is skipped has its say on later ones.
+    fn track(&mut self, piece: &Piece) -> Vec<(usize, Vec<Together>)> {
+        let mut odd = Vec::new();
+        if let Some(tracks) = &mut self.plan.tracks {
+            for (place, passing) in piece.passings.iter().enumerate() {
+                let found = passing.as_ref().map(|passing| tracks.add(passing));
+                if let Some(found) = found.filter(|found| !found.is_empty()) {
+                    odd.push((place, found));
+                }
+            }
+        }
+        odd
+    }
+
     fn piece(&mut self, piece: &Piece, console: &mut Console<'_>) -> Result<()> {
         let due = self.is_due(piece);
+        let tracked = self.track(piece);
         let plain = self.plan.skip == 0
             && self.plan.limit.is_none()
             && !piece.late
             && !due
+            && tracked.is_empty()
             && !self.plan.table
             && self.plan.recorder.is_none()
             && !self.plan.delta;
@@ -245,7 +262,7 @@ impl Stage {
             self.done += piece.matched;
             return Ok(());
         }
-        let late = piece.late || due;
+        let late = piece.late || due || !tracked.is_empty();
         if matches!(self.plan.renderer.output, Output::Count) && !late {
             let skipped = self.plan.skip.min(piece.matched);
             self.plan.skip -= skipped;
@@ -268,7 +285,7 @@ impl Stage {
         let mut out = std::mem::take(&mut self.scratch);
         out.clear();
         let mut chosen = Vec::new();
-        self.one_by_one(piece, &mut chosen, &mut out);
+        self.one_by_one(piece, &tracked, &mut chosen, &mut out);
         let recorded = self.record(piece, Chosen::Some(chosen));
         let written = self.write(console, out.as_bytes());
         self.scratch = out;
@@ -308,79 +325,51 @@ impl Stage {
     }
 
     /// Frame after frame, for what a whole piece cannot do.
-    fn one_by_one(&mut self, piece: &Piece, chosen: &mut Vec<u32>, out: &mut Text) {
+    fn one_by_one(
+        &mut self,
+        piece: &Piece,
+        tracked: &[(usize, Vec<Together>)],
+        chosen: &mut Vec<u32>,
+        out: &mut Text,
+    ) {
         let mut start = 0;
+        let mut tracked = tracked.iter().peekable();
         for (place, shown) in piece.shown.iter().enumerate() {
             let (text_start, text_end) = (start, shown.end as usize);
             start = text_end;
-            self.passed_over(piece, shown.index, chosen, out);
-            self.next_index = shown.index.saturating_add(1);
+            let found = tracked.next_if(|(odd, _)| *odd == place);
+            let found = found.map_or(&[][..], |(_, found)| found);
             let Some(frame) = piece.frame(place, *shown) else {
                 continue;
             };
             let text = piece.text.as_bytes().get(text_start..text_end);
             let gap = (shown.gap as usize).saturating_sub(text_start);
-            let text = text.unwrap_or_default();
-            if !self.one(piece, &frame, *shown, (text, gap), chosen, out) {
+            let text = (text.unwrap_or_default(), gap);
+            if !self.one(piece, &frame, (*shown, found), text, chosen, out) {
                 return;
             }
-        }
-        if piece.last {
-            let end = u32::try_from(piece.batch.len()).unwrap_or(u32::MAX);
-            self.passed_over(piece, end, chosen, out);
-            self.next_index = 0;
         }
     }
 
-    /// Frames before this place that nothing seemed odd about, where only odd ones are wanted: one
-    /// of them may show that the rest of a datagram never came.
-    fn passed_over(&mut self, piece: &Piece, end: u32, chosen: &mut Vec<u32>, out: &mut Text) {
-        if !self.plan.renderer.odd_only {
-            return;
-        }
-        for index in self.next_index..end {
-            if self.reassembly.is_idle() {
-                return;
-            }
-            let Some(frame) = piece.batch.frame(index as usize) else {
-                return;
-            };
-            if !self.reassembly.is_due(frame.time) {
-                continue;
-            }
-            let selector = self.plan.renderer.selector.as_mut();
-            if selector.is_some_and(|selector| !selector.matches(&frame).unwrap_or(false)) {
-                continue;
-            }
-            let shown = Shown {
-                index,
-                end: 0,
-                gap: 0,
-                late: true,
-                refused: false,
-            };
-            self.one(piece, &frame, shown, (&[], 0), chosen, out);
-        }
-    }
-
-    /// One frame, `text` being what a worker has made of it; false when no more are wanted.
+    /// One frame, with what was `found` beside others; `text` is what a worker has made of it. False
+    /// when no more are wanted.
     fn one(
         &mut self,
         piece: &Piece,
         frame: &Frame<'_>,
-        shown: Shown,
+        (shown, found): (Shown, &[Together]),
         (text, gap): (&[u8], usize),
         chosen: &mut Vec<u32>,
         out: &mut Text,
     ) -> bool {
         let mut late = Text::default();
         let (mut whole, mut hidden) = (None, false);
-        let (text, gap) = if shown.late || self.reassembly.is_due(frame.time) {
+        let due = self.reassembly.is_due(frame.time);
+        let (text, gap) = if shown.late || due || !found.is_empty() {
             // Even a frame that is skipped has its say on later fragments.
             let renderer = &mut self.plan.renderer;
-            let reassembly = &mut self.reassembly;
-            let (gap, completed) =
-                renderer.late(piece, frame, shown.refused, reassembly, &mut late);
+            let seen = (&mut self.reassembly, found);
+            let (gap, completed) = renderer.late(piece, frame, shown.refused, seen, &mut late);
             if let Some(completed) = completed {
                 let mut text = Text::default();
                 whole = renderer
@@ -389,6 +378,8 @@ impl Stage {
             }
             hidden = gap.is_none();
             (late.as_bytes(), gap.unwrap_or(0))
+        } else if shown.left_out {
+            return true;
         } else {
             (text, gap)
         };
@@ -462,6 +453,14 @@ impl Stage {
         )
     }
 
+    /// What there is to say of datagrams that were not remembered for long enough.
+    fn tracked(&self, console: &mut Console<'_>) {
+        let forgotten = self.plan.tracks.as_ref().map(Tracks::forgotten);
+        if let Some(notice) = forgotten.and_then(overflow) {
+            console.note(&notice);
+        }
+    }
+
     fn finish_text(&mut self, console: &mut Console<'_>) -> Result<()> {
         let mut end = Text::default();
         if let Some(page) = self.pages.finish() {
@@ -482,11 +481,9 @@ pub(super) fn finish_capture(plan: &mut Plan, done: &mut u64) -> Result<()> {
     let Some(recorder) = &mut plan.recorder else {
         return Ok(());
     };
-    let statistics = plan.tally.as_ref();
-    let statistics = statistics.and_then(|tally| tally.statistics(*done));
     let result = recorder.finish(End {
         interface: plan.interface.take().filter(|_| *done == 0),
-        statistics: statistics.into_iter().collect(),
+        accounts: plan.tally.as_ref().map(Tally::accounts),
     });
     let whole = recorder.whole();
     if let Some(tally) = &plan.tally {
@@ -494,4 +491,19 @@ pub(super) fn finish_capture(plan: &mut Plan, done: &mut u64) -> Result<()> {
     }
     *done = whole;
     result.map(drop)
+}
+
+/// What to say where tables were full.
+pub(super) fn overflow(forgotten: Forgotten) -> Option<String> {
+    let Forgotten {
+        datagrams,
+        flows,
+        hosts,
+    } = forgotten;
+    (forgotten != Forgotten::default()).then(|| {
+        format!(
+            "more passed by than can be remembered: {datagrams} datagrams, {flows} flows and \
+             {hosts} hosts were forgotten early, and anomalies over several packets may be missing"
+        )
+    })
 }

@@ -7,16 +7,14 @@
 use std::time::Duration;
 
 use super::Console;
+use super::accounts::Accounts;
 use super::progress::Status;
 use super::text::Text;
-use crate::capture::{Interface, Lost, Statistics};
+use crate::capture::{Interface, Lost};
 use crate::net::clock::{self, Stopwatch};
 use crate::net::live::{Figures, Live, Meter, Stopper};
 use crate::net::signals::Signals;
 use crate::wire::frame::Time;
-
-/// The name of all interfaces at once.
-pub(super) const ANY: &str = "any";
 
 /// What became of frames that were handed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,24 +110,14 @@ impl Tally {
         }
     }
 
-    /// What goes into a pcapng file. The counters are those of the whole capture: where it has
-    /// several interfaces, they are stated once and say so.
-    pub(super) fn statistics(&self, done: u64) -> Option<(Interface, u32, Statistics)> {
-        let figures = self.meter.read();
-        let interface = self.listening.first()?.clone();
-        // All interfaces at once are one more beside those of the frames.
-        let is_any = interface.name.as_deref() == Some(ANY);
-        let statistics = Statistics {
-            start: Some(self.start),
-            end: Some(clock::wall()),
-            interface_dropped: Some(figures.dropped_interface),
-            matched: figures.matched,
-            dropped: figures.dropped_ring,
-            delivered: done,
-            comment: (self.listening.len() > 1)
-                .then(|| "counted over all interfaces of this capture".to_owned()),
-        };
-        Some((interface, if is_any { u32::MAX } else { 0 }, statistics))
+    /// What a pcapng file is told in the end.
+    pub(super) fn accounts(&self) -> Accounts {
+        Accounts {
+            start: self.start,
+            end: clock::wall(),
+            listening: self.listening.clone(),
+            parts: self.meter.parts(),
+        }
     }
 
     /// Tells the counters, `done` being the frames shown or written.

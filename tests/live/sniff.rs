@@ -17,15 +17,21 @@ use super::cable::{alone, has_ip};
 
 #[path = "sniff/ending.rs"]
 mod ending;
+#[path = "sniff/lasting.rs"]
+mod lasting;
+#[path = "sniff/listening.rs"]
+mod listening;
 #[path = "sniff/showing.rs"]
 mod showing;
+#[path = "sniff/watching.rs"]
+mod watching;
 
 /// The port that tests send to, where nobody listens.
 const PORT: u16 = 9000;
 
 pub(super) fn trials(powers: Powers) -> Vec<Trial> {
     type Test = fn() -> Result<(), Failed>;
-    let tests: [(&str, Test); 22] = [
+    let tests: [(&str, Test); 31] = [
         ("sniff_holds_nothing_on_any_thread", ending::holds_nothing),
         ("sniff_writes_what_it_shows", showing::writes_what_it_shows),
         (
@@ -34,6 +40,10 @@ pub(super) fn trials(powers: Powers) -> Vec<Trial> {
         ),
         ("sniff_reassembles_behind_a_filter", showing::reassembles),
         ("sniff_tells_statistics_on_the_way", showing::surveys),
+        (
+            "sniff_writes_what_it_shows_of_real_traffic",
+            showing::real_traffic,
+        ),
         ("sniff_shows_the_same_by_every_backend", showing::backends),
         ("sniff_selects_as_decode_does", showing::selects_as_decode),
         (
@@ -57,6 +67,17 @@ pub(super) fn trials(powers: Powers) -> Vec<Trial> {
         ("sniff_ends_with_its_interface", ending::removed),
         ("sniff_refuses_what_cannot_be", ending::refuses),
         ("sniff_needs_cap_net_raw", ending::no_capability),
+        ("sniff_shares_an_interface_among_rings", listening::fanout),
+        ("sniff_is_promiscuous_when_asked", listening::promiscuous),
+        ("sniff_tells_whose_clock_it_has", listening::timestamps),
+        ("sniff_of_any_puts_tags_back", listening::tags_on_any),
+        ("sniff_leaves_what_it_flushed_when_killed", lasting::killed),
+        ("sniff_rotates_by_the_clock", lasting::rotates_by_time),
+        (
+            "sniff_states_what_it_counted_of_each",
+            lasting::statistics_of_each,
+        ),
+        ("sniff_draws_a_line_at_a_terminal", watching::status_line),
     ];
     let has_setpriv = Command::new("setpriv")
         .arg("-V")
@@ -71,7 +92,16 @@ pub(super) fn trials(powers: Powers) -> Vec<Trial> {
         let missing = || Err("there is no ip or no setpriv here".into());
         Trial::test(format!("{name} (needs ip and setpriv)"), missing).with_ignored_flag(true)
     };
-    tests.into_iter().map(trial).collect()
+    let mut trials: Vec<Trial> = tests.into_iter().map(trial).collect();
+    let name = "sniff_asks_for_names";
+    trials.push(if !powers.namespace || (all && super::names::can_mount()) {
+        powers.trial(name, || alone(listening::names_are_asked_for))
+    } else {
+        let missing = || Err("there is no ip, or no mount namespace can be made here".into());
+        Trial::test(format!("{name} (needs ip and a mount namespace)"), missing)
+            .with_ignored_flag(true)
+    });
+    trials
 }
 
 /// Sends so many datagrams of different lengths over the loopback.

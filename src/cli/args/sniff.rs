@@ -77,7 +77,7 @@ pub struct Sniff {
     pub snaplen: u32,
     /// Size of the ring that packets wait in, in MiB
     #[arg(long, value_name = "MIB", default_value_t = 64,
-        value_parser = clap::value_parser!(u32).range(1..=4096))]
+        value_parser = clap::value_parser!(u32).range(1..=2048))]
     pub ring_mib: u32,
     /// How to fetch packets
     #[arg(long, value_enum, default_value_t)]

@@ -12,7 +12,7 @@ use std::time::Duration;
 use crate::cli::args::{Discovery, HeaderTimes, Ping, PingFormat};
 use crate::cli::targets::{self, Chosen};
 use crate::error::{Error, Result};
-use crate::net::engine::{Mode, Options};
+use crate::net::engine::{Engine, Mode, Options};
 use crate::net::interface::{Interface as Card, is_local};
 use crate::net::sandbox::started_by_root;
 use crate::probe::Fragmentation;
@@ -27,6 +27,10 @@ const RATE: f64 = 1000.0;
 const PER_NETWORK: u32 = 64;
 /// More targets than this must be meant.
 const MANY: u32 = 65_536;
+/// Datagram sockets that UDP probes leave from in turn, a power of two; and how often others are
+/// tried where somebody has one of their ports.
+const SOCKETS: u16 = 64;
+const ATTEMPTS: u32 = 8;
 /// Faster than this, stamps of what is sent cost more than they tell.
 const STAMPED_RATE: f64 = 20_000.0;
 
@@ -100,6 +104,7 @@ pub(super) fn plan(args: &Ping, chosen: &Chosen, hops: &[String], cards: &[Card]
         options: header_options(args, hops)?,
         source: None,
         identifier: args.identifier.unwrap_or_else(|| (random() >> 48) as u16),
+        ports: PORTS,
         broadcast: spread && !many,
         seed: [random(), random()],
         send_stamps: !swift,
@@ -144,6 +149,33 @@ pub(super) fn plan(args: &Ping, chosen: &Chosen, hops: &[String], cards: &[Card]
         spread,
         device,
     })
+}
+
+/// Opens the sockets, and learns from them what the kernel chose. UDP needs no privilege, but a
+/// socket for each port.
+///
+/// # Errors
+/// As the engine's.
+pub(super) fn open(plan: &mut Plan) -> Result<Engine> {
+    let mut opened = Engine::open(&plan.options);
+    if matches!(plan.config.kind, Kind::Udp(_)) && opened.is_err() {
+        for _ in 0..ATTEMPTS {
+            let first = PORTS.start() | ((random() & 0xfff) as u16 & !(SOCKETS - 1));
+            let ports = first..=first | (SOCKETS - 1);
+            plan.config.ports = ports.clone();
+            plan.options.mode = Mode::Datagram;
+            plan.options.udp = Some(ports);
+            opened = Engine::open(&plan.options);
+            if opened.is_ok() {
+                break;
+            }
+        }
+    }
+    let engine = opened?;
+    if let Some(identifier) = engine.identifier() {
+        plan.config.identifier = identifier;
+    }
+    Ok(engine)
 }
 
 /// Rounds follow each other until somebody ends them.

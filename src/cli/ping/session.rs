@@ -150,8 +150,7 @@ impl<'a, 'b, 'c> Session<'a, 'b, 'c> {
         if self.replaced.is_some() {
             self.replace(machine)?;
         } else {
-            self.show
-                .end(&self.shared, machine.strays(), &mut self.output.text);
+            self.show.end(machine, &self.shared, &mut self.output)?;
         }
         if let Some(progress) = &mut self.progress {
             progress.clear(&mut self.output.err);
@@ -170,12 +169,7 @@ impl<'a, 'b, 'c> Session<'a, 'b, 'c> {
         let Some(replaced) = &self.replaced else {
             return Ok(());
         };
-        let summaries: Vec<Summary> = (0..self.shared.config.targets.len())
-            .filter_map(|index| machine.summary(index))
-            .collect();
-        let mut text = Text::default();
-        prometheus::write(&mut text, &self.shared, &summaries, machine.strays());
-        replaced.replace(&text)
+        replaced.replace(|write| prometheus::write(machine, &self.shared, write))
     }
 }
 

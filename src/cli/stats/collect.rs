@@ -9,6 +9,7 @@ use crate::capture::Batch;
 use crate::cli::pipeline::{self, Dealt, Made, Work};
 use crate::cli::selector::Selector;
 use crate::survey::stats::Digest;
+use crate::survey::tracks::{Origin, Passing};
 use crate::wire::frame::Frame;
 use crate::wire::packet::{Judge, Packet, dissect};
 
@@ -18,6 +19,8 @@ pub(super) struct Collector {
     selector: Option<Selector>,
     judge: Judge,
     packet: Packet,
+    /// The secret that datagrams are known again with.
+    seed: [u64; 2],
     worker: usize,
 }
 
@@ -34,11 +37,15 @@ pub(super) struct Part {
     pub(super) selected: Option<Vec<u32>>,
     /// The number of the first of them, where those are numbered that are selected.
     numbered: Option<u64>,
+    /// What passed by, and at which places.
+    pub(super) passings: Vec<(u32, Passing)>,
     worker: usize,
 }
 
+type Storage = (Digest, Vec<u64>, Vec<(u32, Passing)>);
+
 impl Collector {
-    pub(super) fn new(selector: Option<Selector>, anomalies: bool) -> Self {
+    pub(super) fn new(selector: Option<Selector>, anomalies: bool, seed: [u64; 2]) -> Self {
         Self {
             selector,
             judge: Judge {
@@ -46,6 +53,7 @@ impl Collector {
                 anomalies,
             },
             packet: Packet::new(),
+            seed,
             worker: 0,
         }
     }
@@ -86,14 +94,16 @@ impl Work for Collector {
     fn batch(
         &mut self,
         dealt: &Dealt,
-        storage: &mut dyn FnMut() -> Option<(Digest, Vec<u64>)>,
+        storage: &mut dyn FnMut() -> Option<Storage>,
         send: &mut dyn FnMut(Made<Part>) -> bool,
     ) -> bool {
-        let (mut digest, mut interfaces) = storage().unwrap_or_default();
+        let (mut digest, mut interfaces, mut passings) = storage().unwrap_or_default();
         digest.clear();
         interfaces.clear();
+        passings.clear();
         interfaces.resize(dealt.batch.interfaces().len(), 0);
         let mut fragments = Vec::new();
+        let origin = Origin::new(self.seed, dealt.file.as_deref());
         for (index, frame) in (0..).zip(dealt.batch.frames()) {
             match dealt.selects(self.selector.as_mut(), &frame, index) {
                 Ok(true) => {}
@@ -109,8 +119,12 @@ impl Work for Collector {
             if let Some(packets) = interfaces.get_mut(frame.interface.unwrap_or(0) as usize) {
                 *packets += 1;
             }
-            if self.judge.anomalies && self.packet.fragment().is_some() {
-                fragments.push(index);
+            if self.judge.anomalies {
+                if self.packet.fragment().is_some() {
+                    fragments.push(index);
+                }
+                let passing = Passing::read(&frame, &self.packet, &origin);
+                passings.extend(passing.map(|passing| (index, passing)));
             }
         }
         send(Made::Piece(Part {
@@ -121,13 +135,14 @@ impl Work for Collector {
             fragments,
             selected: dealt.selected.clone(),
             numbered: dealt.numbered,
+            passings,
             worker: self.worker,
         }))
     }
 }
 
 impl pipeline::Part for Part {
-    type Storage = (Digest, Vec<u64>);
+    type Storage = Storage;
 
     fn is_last(&self) -> bool {
         true
@@ -138,6 +153,6 @@ impl pipeline::Part for Part {
     }
 
     fn into_storage(self) -> Self::Storage {
-        (self.digest, self.interfaces)
+        (self.digest, self.interfaces, self.passings)
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::collect::{Collector, Part};
 use super::sections::{Found, Interfaces};
-use super::{How, PATIENCE, seed, show, take_in};
+use super::{How, PATIENCE, Together, seed, show, take_in};
 use crate::cli::args::{By, Color, Format, Sniff, StatsFormat};
 use crate::cli::paint::Paint;
 use crate::cli::pipeline::{Made, Next, Pieces, Source};
@@ -22,6 +22,7 @@ use crate::net::clock::Stopwatch;
 use crate::net::signals::Signals;
 use crate::survey::reassembly::Reassembly;
 use crate::survey::stats::{MOST, Stats};
+use crate::survey::tracks::Tracks;
 
 /// Puts the cursor at the top of a terminal and empties it.
 const EMPTIED: &[u8] = b"\x1b[H\x1b[J";
@@ -76,7 +77,7 @@ pub(in crate::cli) struct Watch {
     plan: Plan,
     tally: Tally,
     collector: Collector,
-    fragments: Reassembly,
+    together: Together,
     found: Found,
     format: StatsFormat,
     paint: Paint,
@@ -103,16 +104,24 @@ impl Watch {
         color: Color,
         filtered: bool,
     ) -> Self {
+        let secret = seed();
         Self {
-            collector: Collector::new(plan.renderer.selector.take(), plan.renderer.judge.anomalies),
-            fragments: Reassembly::new(plan.reassembly),
+            collector: Collector::new(
+                plan.renderer.selector.take(),
+                plan.renderer.judge.anomalies,
+                secret,
+            ),
+            together: Together {
+                fragments: Reassembly::new(plan.reassembly),
+                tracks: Tracks::new(secret, !filtered),
+            },
             found: Found {
                 files: 1,
                 container: None,
                 lost: std::sync::Arc::default(),
                 read: 0,
                 filtered,
-                stats: Stats::new(seed(), By::default().measure(), MOST),
+                stats: Stats::new(secret, By::default().measure(), MOST),
                 interfaces: Interfaces::default(),
             },
             plan,
@@ -205,7 +214,7 @@ impl Watch {
         take_in(
             part,
             &mut self.collector,
-            &mut self.fragments,
+            &mut self.together,
             &mut self.found,
         );
         let selected = part.digest.packets();

@@ -9,6 +9,7 @@ use nix::poll::PollFlags;
 
 use super::open::TIMESTAMPING;
 use super::sieve::ERRORS;
+use super::stamps::Stamps;
 use super::{Cards, Engine, Port, Role, Sink, Unanswered};
 use crate::net::ancillary::{self, Control, ExtendedError};
 use crate::net::batch::Received;
@@ -68,8 +69,12 @@ impl Engine {
     /// Tells what came to the sockets that the last wait found ready: send stamps before replies.
     pub(in crate::net) fn receive(&mut self, clock: &Clock, sink: Sink<'_>) {
         for index in 0..self.ports.len() {
-            if self.found(index, PollFlags::POLLERR)
+            let told = self.found(index, PollFlags::POLLERR);
+            // On this host a stamp is there before its reply, so it is looked for unasked.
+            let due = |port: &Port| port.stamps.as_ref().is_some_and(Stamps::are_due);
+            if (told || self.ports.get(index).is_some_and(due))
                 && self.drain(index, clock, sink) == 0
+                && told
                 && let Some(port) = self.ports.get(index)
             {
                 // An error that no queue holds would wake us for ever.
@@ -108,7 +113,7 @@ impl Engine {
         };
         for _ in 0..ROUNDS {
             // An error that belongs to something sent is told by the error queue.
-            let came = self.inbox.receive(port.socket.as_fd(), 0).unwrap_or(0);
+            let _ = self.inbox.receive(port.socket.as_fd(), 0);
             let now = clock.now();
             for message in self.inbox.messages() {
                 let notes = Notes::read(message.control);
@@ -134,7 +139,7 @@ impl Engine {
                     }
                 }
             }
-            if came < self.inbox.capacity() {
+            if !self.inbox.is_crowded() {
                 return;
             }
         }
@@ -182,7 +187,7 @@ impl Engine {
                 }
             }
             total = total.saturating_add(came);
-            if came < self.inbox.capacity() {
+            if !self.inbox.is_crowded() {
                 break;
             }
         }

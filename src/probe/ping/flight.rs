@@ -35,6 +35,8 @@ pub(super) struct Flight {
     pub(super) asked: u32,
     pub(super) attempt: u32,
     pub(super) state: State,
+    /// Whether the kernel was asked when it left.
+    pub(super) stamped: bool,
 }
 
 impl Flight {

@@ -51,9 +51,9 @@ pub(super) struct Rows {
     told: usize,
     /// The last row of the path, once it is known.
     end: Option<usize>,
-    /// How many rows have been asked in the first round, and how many may be.
+    /// How many rows have their first question put: all, or those up to where the target was
+    /// found before.
     horizon: usize,
-    far: usize,
     slowest: Option<Duration>,
     /// Addresses that were told, and where.
     addresses: Vec<(Ipv4Addr, u8)>,
@@ -88,8 +88,7 @@ impl Rows {
             rows: vec![row; count],
             told: 0,
             end: None,
-            horizon: 0,
-            far: far.min(count),
+            horizon: far.min(count),
             slowest: None,
             addresses: Vec::new(),
             appearance: untouched,

@@ -6,13 +6,15 @@
 )]
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
-use std::net::UdpSocket;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::process::{Command, Stdio};
 
 use libtest_mimic::Failed;
 use serde_json::Value;
 
+use super::super::cable::{cable, ip};
+use super::listening::{frame, wire};
 use super::{PORT, count, decode, dotquad, folder, names, send, sniff, stand_in};
 
 pub(super) fn writes_what_it_shows() -> Result<(), Failed> {
@@ -165,6 +167,85 @@ pub(super) fn surveys() -> Result<(), Failed> {
     let text = String::from_utf8_lossy(&ended.out);
     assert!(text.contains("IPv4 conversations"), "{text}");
     assert!(!text.contains(" > "), "{text}");
+    Ok(())
+}
+
+/// The same of all that comes by: UDP, ICMP, TCP in segments that a card would cut, large frames
+/// and tagged ones, of two interfaces.
+pub(super) fn real_traffic() -> Result<(), Failed> {
+    cable()?;
+    for interface in ["left", "right"] {
+        ip(&format!("link set dev {interface} mtu 9000"))?;
+    }
+    ip("link set dev lo mtu 1500")?;
+    let mut wire = wire()?;
+    let folder = folder()?;
+    let path = folder.path().join("x.pcapng");
+    let path = path.to_string_lossy();
+    for backend in ["ring", "recvmmsg", "pnet"] {
+        let words = [
+            "-i",
+            "lo",
+            "-i",
+            "right",
+            "-w",
+            &path,
+            "--print",
+            "--format",
+            "ndjson",
+            "--backend",
+            backend,
+        ];
+        let sniffer = sniff(&words)?;
+        // Nobody listens there, and ICMP says so.
+        send(5)?;
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let mut stream = TcpStream::connect(listener.local_addr()?)?;
+        let (mut peer, _) = listener.accept()?;
+        stream.write_all(&vec![0; 20_000])?;
+        peer.read_exact(&mut vec![0; 20_000])?;
+        let socket = UdpSocket::bind("10.7.0.1:0")?;
+        socket.send_to(&vec![0; 8000], ("10.7.0.2", PORT))?;
+        let tagged = frame(&[0x81, 0x00, 0x00, 0x05, 0x08, 0x00]);
+        wire.send_to(&tagged, None).ok_or("it was not sent")??;
+        sniffer.signal("INT")?;
+        let ended = sniffer.ended()?;
+        assert_eq!(ended.code, Some(0), "{}", ended.err);
+        let shown = String::from_utf8_lossy(&ended.out);
+        assert_eq!(shown, decode(&["--format", "ndjson", &path])?, "{backend}");
+        let mut frames = Vec::new();
+        for line in ended.lines() {
+            frames.push(serde_json::from_str::<Value>(&line)?);
+        }
+        let some = |what: &dyn Fn(&Value) -> bool, words: &str| {
+            assert!(frames.iter().any(what), "{backend}: {words}: {shown}");
+        };
+        let has = |frame: &Value, layer: &str| {
+            let layers = frame["layers"].as_array().into_iter().flatten();
+            layers.into_iter().any(|it| it["layer"] == layer)
+        };
+        for layer in ["udp", "icmpv4", "tcp"] {
+            some(&|it| it["interface"] == "lo" && has(it, layer), layer);
+        }
+        // 14 + 20 + 8 and the data.
+        some(
+            &|it| it["interface"] == "right" && it["len"] == 8042,
+            "large",
+        );
+        some(
+            &|it| it["interface"] == "lo" && it["len"].as_u64() > Some(1514),
+            "segments",
+        );
+        if backend != "pnet" {
+            some(&|it| has(it, "vlan"), "a tag");
+            some(&|it| it["offload"]["segmentation"] == true, "GSO");
+        }
+        // What a card was to compute is not called wrong.
+        assert!(
+            !shown.contains("checksum.bad") || backend == "pnet",
+            "{shown}"
+        );
+    }
     Ok(())
 }
 

@@ -56,7 +56,7 @@ fn with_stamp_after(later: Option<Duration>) -> (Duration, Rtt) {
         let reply = reply_from(probe.destination, echo(body));
         post.deliver(now + ms(5), stamped(reply, seen));
     });
-    let reply = told.replies()[0];
+    let reply = told.replies()[0].clone();
     let told = told
         .reports
         .iter()
@@ -157,7 +157,7 @@ fn a_probe_that_the_kernel_takes_late_is_timed_from_then() {
         let reply = reply_from(probe.destination, echo(body));
         post.deliver(began + ms(800), reply);
     });
-    let reply = told.replies()[0];
+    let reply = told.replies()[0].clone();
     assert_eq!(reply.rtt.unwrap().nanoseconds, 800_000_000);
     assert!(!reply.late);
 }

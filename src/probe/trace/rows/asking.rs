@@ -1,11 +1,10 @@
 //! Which question to a path goes when.
 //!
-//! The first question goes at once to as many distances as there commonly are, and farther as
-//! answers come from farther. The others go to distances that are known to lie on the path,
-//! because one as far or farther has answered, and a little beyond: as far as a tool would have
-//! got that asks row by row with sixteen questions in flight. So a path is known about when its
-//! target is, for no more questions than such a tool puts, and one to each distance beyond the
-//! target.
+//! The first question goes to all distances at once. The others go to distances that are known to
+//! lie on the path, because one as far or farther has answered, and a little beyond: nearly as far
+//! as a tool would have got that asks row by row with sixteen questions in flight. So a path is
+//! known about when its target is, for no more questions than such a tool puts, and one to each
+//! distance beyond the target.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -15,14 +14,10 @@ use super::super::row::{Row, Slot};
 use super::super::{Config, Pace};
 use super::Rows;
 
-/// First questions go so many distances beyond the last that answered: most paths are shorter,
-/// and what goes beyond the target is in vain.
-const AHEAD: usize = 22;
-/// Where that keeps back first questions, they make room for as many others, up to this.
-const KEPT_BACK: usize = 8;
 /// Other questions that are on their way to rows not known to lie on the path. The tool with
-/// sixteen has ten such, and four when nobody but the target answers any more.
-const IN_FLIGHT: usize = 12;
+/// sixteen has asked five rows and one question more; where all but the last of the five are
+/// silent, that is all it asks.
+const IN_FLIGHT: usize = 11;
 /// Between slow questions: limits on answers are commonly one a second, by clocks other than
 /// ours.
 const SLOWLY: Duration = Duration::from_millis(1100);
@@ -39,9 +34,7 @@ impl Rows {
         let end = self.end;
         let behind = self.behind_last();
         if end.is_none() {
-            let ahead = behind.saturating_add(AHEAD).min(self.far);
-            self.horizon = self.horizon.max(ahead);
-            // Behind what was asked first, the path turned out to go on.
+            // Behind where the target was found before, the path turned out to go on.
             let mut asked = self.rows.iter().take(self.horizon).skip(behind);
             if asked.all(|row| row.slots.first().is_some_and(Slot::is_settled)) {
                 let farther = (behind + self.gap(config)).min(self.rows.len());
@@ -112,7 +105,7 @@ impl Rows {
     }
 
     /// How many questions may go to rows that are not known to lie on the path, beside the
-    /// first ones: first questions that were kept back make room for as many others.
+    /// first ones.
     fn ahead(&self, behind: usize, config: &Config) -> usize {
         // Where the pace is what takes time, what is asked in vain holds up the rest.
         let at_once = config.pace.packets;
@@ -130,8 +123,7 @@ impl Rows {
             .flat_map(|row| row.slots.iter().skip(1))
             .filter(|slot| !matches!(slot, Slot::Open(_)))
             .count();
-        let kept_back = self.far.saturating_sub(self.horizon).min(KEPT_BACK);
-        (IN_FLIGHT + kept_back).saturating_sub(waiting + guessed)
+        IN_FLIGHT.saturating_sub(waiting + guessed)
     }
 
     /// Asks rows again, slowly, where that can tell a limit on answers from loss.
