@@ -109,11 +109,12 @@ impl Watch {
             collector: Collector::new(
                 plan.renderer.selector.take(),
                 plan.renderer.judge.anomalies,
-                secret,
+                plan.renderer.track,
             ),
             together: Together {
                 fragments: Reassembly::new(plan.reassembly),
-                tracks: Tracks::new(secret, !filtered),
+                // Where none are wanted, none are fed.
+                tracks: (plan.tracks.take()).unwrap_or_else(|| Tracks::new(secret, !filtered)),
             },
             found: Found {
                 files: 1,
