@@ -236,9 +236,32 @@ impl Filter {
     /// A word that means nothing on this link type or target, a name that does not resolve, or an
     /// expression too big to compile; the place is pointed at.
     pub fn compile(expression: &Expression, options: &Options<'_>) -> Result<Self, CompileError> {
+        Self::new(expression, options, false)
+    }
+
+    /// As [`compile`](Self::compile), with a program that lets every fragment pass and every frame
+    /// that may hold one inside: for whoever puts datagrams together before they are judged.
+    /// [`matches`](Self::matches) goes by the expression alone.
+    ///
+    /// # Errors
+    ///
+    /// As `compile`; and a word about what only the kernel knows of a frame.
+    pub fn with_fragments(
+        expression: &Expression,
+        options: &Options<'_>,
+    ) -> Result<Self, CompileError> {
+        Self::new(expression, options, true)
+    }
+
+    fn new(
+        expression: &Expression,
+        options: &Options<'_>,
+        fragments: bool,
+    ) -> Result<Self, CompileError> {
         let text = &expression.text;
         let tree = expression.without_names(options.resolve)?;
-        let (mut program, mut exact) = compiled(text, tree.as_ref(), options, Order::HOST)?;
+        let (mut program, mut exact) =
+            compiled(text, tree.as_ref(), options, Order::HOST, fragments)?;
         let live = options.target != Target::File;
         if live && program.len() + prologue::LONGEST > LONGEST_KERNEL_PROGRAM {
             (program, exact) = (vec![accepting(options)], false);
@@ -252,13 +275,15 @@ impl Filter {
                     ..*options
                 },
                 Order::HOST,
+                false,
             )
         } else {
             Ok((program.clone(), exact))
         };
         // A file does not say whose byte order its loopback headers are in.
         let swapped = if !live && options.link_type == LinkType::NULL {
-            let (program, _) = compiled(text, tree.as_ref(), options, Order::HOST.other())?;
+            let (program, _) =
+                compiled(text, tree.as_ref(), options, Order::HOST.other(), fragments)?;
             Some(program)
         } else {
             None
@@ -371,12 +396,13 @@ fn equals(values: &mut Values, value: ValueId, number: u32) -> Logic {
     layout::test(values, Comparison::Equal, value, right)
 }
 
-/// The program, and whether it is exact.
+/// The program, and whether it is exact; with `fragments` it lets all of them pass.
 fn compiled(
     text: &Arc<str>,
     tree: Option<&tree::Node>,
     options: &Options<'_>,
     order: Order,
+    fragments: bool,
 ) -> Result<(Vec<Instruction>, bool), CompileError> {
     let mut values = Values::default();
     let mut exact = true;
@@ -402,7 +428,7 @@ fn compiled(
         };
         let mut logic = lowering.node(tree)?;
         exact &= lowering.exact;
-        if options.deep {
+        if options.deep || fragments {
             exact = false;
             logic = Logic::any([lowering.encapsulated(), logic]);
         }

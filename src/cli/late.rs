@@ -1,9 +1,10 @@
-//! Rendering what had to wait for the in-order stage: frames that carry fragments, the datagrams
-//! that they complete, and frames that are odd beside others.
+//! Rendering what had to wait for the in-order stage: frames that carry fragments or show that
+//! one never came, the datagrams that they complete, and frames that are odd beside others.
 //!
 //! Knows no output format; what several frames mean together is survey/'s business.
 
 use super::render::{Output, Piece, Renderer};
+use super::shot::Beyond;
 use super::text::Text;
 use crate::survey::reassembly::{Reassembly, Together, Whole};
 use crate::wire::frame::{Frame, Offload};
@@ -35,7 +36,9 @@ impl Renderer {
             return (None, seen.whole);
         }
         let mut involved = Vec::new();
-        for (anomaly, layer, frames) in seen.together.iter().chain(tracked) {
+        let overdue = reassembly.overdue(&self.packet);
+        let together = overdue.iter().chain(&seen.together);
+        for (anomaly, layer, frames) in together.chain(tracked) {
             if self.judge.anomalies {
                 self.packet.add_anomaly(*anomaly, *layer);
                 involved.push((*anomaly, frames.clone()));
@@ -45,7 +48,12 @@ impl Renderer {
             return (None, seen.whole);
         }
         let file = piece.file.as_deref();
-        let gap = self.render(frame, &piece.batch, file, (&involved, None), out);
+        let beyond = Beyond {
+            involved: &involved,
+            differences: &seen.differences,
+            whole: None,
+        };
+        let gap = self.render(frame, &piece.batch, file, beyond, out);
         (Some(gap), seen.whole)
     }
 
@@ -78,6 +86,10 @@ impl Renderer {
             return None;
         }
         let file = piece.file.as_deref();
-        Some(self.render(&frame, &piece.batch, file, (&[], Some(whole)), out))
+        let beyond = Beyond {
+            whole: Some(whole),
+            ..Beyond::default()
+        };
+        Some(self.render(&frame, &piece.batch, file, beyond, out))
     }
 }

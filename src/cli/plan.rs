@@ -120,7 +120,7 @@ impl Plan {
                 "bytes can stand below lines, details and diagrams only",
             ));
         }
-        let reassembly = fragments(args, shows, selector.is_none())?;
+        let reassembly = fragments(args, selector.is_none());
         let mut renderer = Renderer::new(output, judge, dump, selector);
         renderer.reassemble = reassembly.assemble;
         Ok(Self {
@@ -153,26 +153,19 @@ impl Plan {
 }
 
 /// What to do with fragments; of a filter's input, not all are seen unless all are kept.
-fn fragments(args: &Show, shows: bool, unfiltered: bool) -> Result<reassembly::Options> {
+fn fragments(args: &Show, unfiltered: bool) -> reassembly::Options {
     if !args.reassembly.reassemble {
-        return Ok(reassembly::Options {
+        return reassembly::Options {
             complete: unfiltered,
             ..reassembly::Options::default()
-        });
+        };
     }
-    if args.count || !shows {
-        return Err(Error::usage(
-            "reading --reassemble",
-            "datagrams are put together to be shown, and nothing is shown here",
-        )
-        .advice("leave --count or -w away"));
-    }
-    Ok(reassembly::Options {
+    reassembly::Options {
         assemble: true,
         policy: args.reassembly.policy.into(),
         memory: (args.reassembly.mib as usize).saturating_mul(1 << 20),
         complete: true,
-    })
+    }
 }
 
 /// The format that was asked for, by one word or the other.

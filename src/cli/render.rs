@@ -13,13 +13,11 @@ use super::paint::Paint;
 use super::pipeline::{Dealt, Made, Part, Work};
 use super::selector::Selector;
 use super::send::spec;
-use super::shot::Shot;
+use super::shot::{Beyond, Shot};
 use super::text::Text;
 use super::{detail, diagram, ndjson};
 use crate::capture::Batch;
-use crate::survey::reassembly::Whole;
 use crate::survey::tracks::{Origin, Passing};
-use crate::wire::anomaly::Anomaly;
 use crate::wire::frame::{Frame, Time};
 use crate::wire::packet::{Judge, Packet, dissect};
 
@@ -89,9 +87,9 @@ pub(super) struct Piece {
     pub(super) shown: Vec<Shown>,
     /// The datagram of each of them, where such are tracked.
     pub(super) passings: Vec<Option<Passing>>,
-    /// Frames that matched.
+    /// Frames that matched, or that only carry fragments.
     pub(super) matched: u64,
-    /// Frames that did not.
+    /// Frames that did neither.
     pub(super) refused: u64,
     /// All frames of the batch matched and none is rendered: `shown` is left empty.
     pub(super) whole: bool,
@@ -187,7 +185,7 @@ impl Renderer {
         frame: &Frame<'_>,
         batch: &Batch,
         file: Option<&str>,
-        (involved, whole): (&[(Anomaly, Vec<u64>)], Option<&Whole>),
+        beyond: Beyond<'_>,
         out: &mut Text,
     ) -> usize {
         let interface = batch.interface(frame);
@@ -198,8 +196,7 @@ impl Renderer {
             interface: interface.and_then(|interface| interface.name.as_deref()),
             digits: shown_digits(batch, frame),
             show_anomalies: self.judge.anomalies,
-            involved,
-            whole,
+            beyond,
         };
         let mut gap = 0;
         match &mut self.output {
@@ -217,32 +214,37 @@ impl Renderer {
         gap
     }
 
+    /// What is in the frames plays no part.
+    pub(super) fn is_blind(&self) -> bool {
+        let unseen = matches!(self.output, Output::Count | Output::Capture);
+        unseen && !self.odd_only && !self.reassemble
+    }
+
     /// Nothing is odd about the packet, and only odd ones are wanted.
     pub(super) fn is_left_out(&self) -> bool {
         self.odd_only && self.packet.anomalies().is_empty()
     }
 
-    /// Marks a frame that the filter refuses for the in-order stage, if it carries a fragment.
-    fn keep_fragment(&mut self, frame: &Frame<'_>, index: u32, piece: &mut Piece) {
-        let only_layers = Judge {
-            checksums: false,
-            anomalies: false,
-        };
-        dissect(frame, only_layers, &mut self.packet);
-        if self.packet.fragment().is_some() {
-            piece.late = true;
-            piece.shown.push(Shown {
-                index,
-                end: u32::try_from(piece.text.len()).unwrap_or(u32::MAX),
-                gap: 0,
-                late: true,
-                left_out: false,
-                refused: true,
-            });
-            if self.track.is_some() {
-                piece.passings.push(None);
-            }
+    /// Marks a frame that the filter refuses for the in-order stage.
+    fn keep_fragment(&self, index: u32, piece: &mut Piece) {
+        piece.late = true;
+        piece.matched += 1;
+        piece.shown.push(Shown {
+            index,
+            end: u32::try_from(piece.text.len()).unwrap_or(u32::MAX),
+            gap: 0,
+            late: true,
+            left_out: false,
+            refused: true,
+        });
+        if self.track.is_some() {
+            piece.passings.push(None);
         }
+    }
+
+    fn has_fragment(&mut self, frame: &Frame<'_>) -> bool {
+        dissect(frame, Judge::NOTHING, &mut self.packet);
+        self.packet.fragment().is_some()
     }
 }
 
@@ -260,6 +262,10 @@ impl Work for Renderer {
         self.selector.as_ref()
     }
 
+    fn wants_fragments(&self) -> bool {
+        self.reassemble
+    }
+
     fn batch(
         &mut self,
         dealt: &Dealt,
@@ -270,7 +276,7 @@ impl Work for Renderer {
             line.start_at(dealt.origin);
         }
         let mut piece = self.piece(dealt, dealt.numbered, storage);
-        let unseen = matches!(self.output, Output::Count | Output::Capture) && !self.odd_only;
+        let unseen = self.is_blind();
         if unseen && self.selector.is_none() {
             piece.matched = dealt.batch.len() as u64;
             piece.whole = true;
@@ -280,11 +286,19 @@ impl Work for Renderer {
         let origin = track.map(|seed| Origin::new(seed, dealt.file.as_deref()));
         for (index, frame) in (0..).zip(dealt.batch.frames()) {
             match dealt.selects(self.selector.as_mut(), &frame, index) {
-                Ok(true) => {}
+                Ok(true) if dealt.fragments.binary_search(&index).is_err() => {}
+                Ok(true) => {
+                    self.keep_fragment(index, &mut piece);
+                    continue;
+                }
+                // Whoever selects in order has looked for fragments.
                 Ok(false) => {
-                    piece.refused += 1;
-                    if self.reassemble && piece.numbered.is_none() {
-                        self.keep_fragment(&frame, index, &mut piece);
+                    let kept =
+                        self.reassemble && dealt.selected.is_none() && self.has_fragment(&frame);
+                    if kept {
+                        self.keep_fragment(index, &mut piece);
+                    } else {
+                        piece.refused += 1;
                     }
                     continue;
                 }
@@ -321,7 +335,7 @@ impl Work for Renderer {
                         &frame,
                         &dealt.batch,
                         dealt.file.as_deref(),
-                        (&[], None),
+                        Beyond::default(),
                         &mut piece.text,
                     );
                     shown.gap = u32::try_from(gap).unwrap_or(u32::MAX);

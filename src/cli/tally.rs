@@ -10,7 +10,7 @@ use super::Console;
 use super::accounts::Accounts;
 use super::progress::Status;
 use super::text::Text;
-use crate::capture::Interface;
+use crate::capture::{Interface, Lost};
 use crate::net::clock::{self, Stopwatch};
 use crate::net::live::{Figures, Live, Meter, Stopper};
 use crate::net::signals::Signals;
@@ -39,10 +39,6 @@ pub(super) struct Tally {
     form: Form,
     /// End after this long.
     pub(super) duration: Option<Duration>,
-    /// Tell the counters each time this has passed.
-    pub(super) every: Option<Duration>,
-    /// When they were told last.
-    told: Duration,
     since: Stopwatch,
     start: Time,
     listening: Vec<Interface>,
@@ -60,8 +56,6 @@ impl Tally {
             fate,
             form,
             duration: None,
-            every: None,
-            told: Duration::ZERO,
             since: Stopwatch::start(),
             start: clock::wall(),
             listening: live.listening().to_vec(),
@@ -85,14 +79,17 @@ impl Tally {
         if signals.interrupted().is_some() || self.duration.is_some_and(|most| now >= most) {
             self.stopper.finish();
         }
-        let due = self
-            .every
-            .is_some_and(|every| now.saturating_sub(self.told) >= every);
-        if due {
-            self.told = now;
-        }
-        if due | signals.asked() {
+        if signals.asked() {
             self.tell(done, console);
+        }
+    }
+
+    /// What was lost before it reached us.
+    pub(super) fn lost(&self) -> Lost {
+        let figures = self.meter.read();
+        Lost {
+            by_interface: Some(figures.dropped_interface),
+            by_system: Some(figures.dropped_ring),
         }
     }
 

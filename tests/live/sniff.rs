@@ -31,13 +31,15 @@ const PORT: u16 = 9000;
 
 pub(super) fn trials(powers: Powers) -> Vec<Trial> {
     type Test = fn() -> Result<(), Failed>;
-    let tests: [(&str, Test); 30] = [
+    let tests: [(&str, Test); 32] = [
         ("sniff_holds_nothing_on_any_thread", ending::holds_nothing),
         ("sniff_writes_what_it_shows", showing::writes_what_it_shows),
         (
             "sniff_of_any_writes_what_it_shows",
             showing::any_writes_what_it_shows,
         ),
+        ("sniff_reassembles_behind_a_filter", showing::reassembles),
+        ("sniff_tells_statistics_on_the_way", showing::surveys),
         (
             "sniff_writes_what_it_shows_of_real_traffic",
             showing::real_traffic,

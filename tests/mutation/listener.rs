@@ -76,6 +76,7 @@ pub(crate) fn hear(bytes: Vec<u8>) -> Heard {
                 harmless(&stopped.reason.to_string());
             }
             let seen = reassembly.track(&frame, &packet);
+            drop(reassembly.overdue(&packet));
             if let Some(made) = seen.whole {
                 assert!(made.frames.is_sorted() && made.frames.contains(&frame.number));
                 assert!(made.bytes.len() >= made.length as usize && made.length <= 65_535);

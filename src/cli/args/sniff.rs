@@ -89,7 +89,8 @@ pub struct Sniff {
     /// Whose clock
     #[arg(long, value_enum, default_value_t, value_name = "CLOCK")]
     pub timestamps: Timestamps,
-    /// Show the counters each time this has passed
+    /// Show statistics instead of packets each time this has passed: those of all that has come so
+    /// far, as `dotquad stats` shows them; with --format ndjson as objects
     #[arg(long, value_name = "TIME", value_parser = quantity::duration)]
     pub stats_every: Option<Duration>,
     /// The sandbox

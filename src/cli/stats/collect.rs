@@ -33,6 +33,10 @@ pub(super) struct Part {
     pub(super) interfaces: Vec<u64>,
     /// Places of the frames with fragments.
     pub(super) fragments: Vec<u32>,
+    /// Places of the frames that were selected, where the frames before them had a say in it.
+    pub(super) selected: Option<Vec<u32>>,
+    /// The number of the first of them, where those are numbered that are selected.
+    numbered: Option<u64>,
     /// What passed by, and at which places.
     pub(super) passings: Vec<(u32, Passing)>,
     worker: usize,
@@ -62,6 +66,18 @@ impl Collector {
     pub(super) fn dissect(&mut self, frame: &Frame<'_>) -> &Packet {
         dissect(frame, self.judge, &mut self.packet);
         &self.packet
+    }
+}
+
+impl Part {
+    /// The frame of this place in the batch.
+    pub(super) fn frame(&self, index: u32) -> Option<Frame<'_>> {
+        let mut frame = self.batch.frame(index as usize)?;
+        if let (Some(first), Some(selected)) = (self.numbered, &self.selected) {
+            let before = selected.partition_point(|place| *place < index);
+            frame.number = first.saturating_add(before as u64);
+        }
+        Some(frame)
     }
 }
 
@@ -99,6 +115,10 @@ impl Work for Collector {
                 Ok(false) => continue,
                 Err(error) => return send(Made::Failed(error)),
             }
+            let mut frame = frame;
+            if let Some(first) = dealt.numbered {
+                frame.number = first.saturating_add(digest.packets());
+            }
             dissect(&frame, self.judge, &mut self.packet);
             digest.add(&frame, &self.packet);
             if let Some(packets) = interfaces.get_mut(frame.interface.unwrap_or(0) as usize) {
@@ -120,6 +140,8 @@ impl Work for Collector {
             digest,
             interfaces,
             fragments,
+            selected: dealt.selected.clone(),
+            numbered: dealt.numbered,
             passings,
             worker: self.worker,
         }))
