@@ -92,6 +92,12 @@ fn captures(folder: &str) -> Vec<String> {
     names
 }
 
+/// Whether a capture shows what takes several datagrams.
+fn is_tracked(capture: &str) -> bool {
+    let own = |id: &&str| capture.ends_with(&format!("/{id}.pcap"));
+    TRACKED.iter().any(own)
+}
+
 /// Runs a command line of words without spaces and writes down how it went.
 fn play(line: &str, transcript: &mut String) {
     let mut command = cargo_bin_cmd!("dotquad");
@@ -136,8 +142,7 @@ fn compare(folder: &str, options: &[&str]) {
         } else {
             &[]
         };
-        let is_tracked = |id: &&str| capture.ends_with(&format!("/{id}.pcap"));
-        let tracked = if TRACKED.iter().any(is_tracked) {
+        let tracked = if is_tracked(&capture) {
             SHOWN_TRACKED
         } else {
             &[]
@@ -193,7 +198,10 @@ fn every_anomaly_reads_as_its_transcript_says() {
 fn shown(capture: &str) -> Vec<(u64, Vec<String>)> {
     let mut command = cargo_bin_cmd!("dotquad");
     command.current_dir(root());
-    command.args(["decode", "--track", "--format", "ndjson", capture]);
+    command.args(["decode", "--format", "ndjson", capture]);
+    if is_tracked(capture) {
+        command.arg("--track");
+    }
     let output = command.output().expect("it runs");
     let objects = output.stdout.split(|byte| *byte == b'\n');
     objects

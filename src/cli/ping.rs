@@ -68,7 +68,7 @@ pub(super) fn run(args: &Args, console: &mut Console<'_>) -> Result<Outcome> {
     if plan.spread && !plan.many {
         console.note(&format_args!("pinging many at once by way of {target}"));
     }
-    let engine = plan::open(&mut plan)?;
+    let engine = plan::open(args, &mut plan)?;
     let source = source(&engine, &mut plan, target)?;
     let from = (!args.interface.is_empty())
         .then_some((source, plan.device.as_deref().unwrap_or_default()))
@@ -185,6 +185,7 @@ fn go(
     let mut machine = Ping::new(shared.config.clone());
     let targets = shared.config.targets.len();
     let mut session = Session::new(show, shared, output, &mut signals);
+    session.verbose = args.verbose;
     session.replaced = replaced.map(|(_, file)| file);
     if args.live && terminal && !many && args.format == PingFormat::Text && !args.flood {
         session.latest = Some(spread::Latest::default());

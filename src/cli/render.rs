@@ -26,6 +26,8 @@ use crate::wire::packet::{Judge, Packet, dissect};
 /// A piece is handed on when its text has grown to this, so that memory stays bounded whatever a
 /// frame's rendering may take.
 const PIECE: usize = 512 << 10;
+/// And when so many datagrams are noted for tracking.
+const TRACKED: usize = 4096;
 
 /// How frames come out.
 #[derive(Debug, Clone)]
@@ -328,7 +330,7 @@ impl Work for Renderer {
             }
             piece.matched += u64::from(!shown.left_out);
             piece.shown.push(shown);
-            if piece.text.len() > PIECE {
+            if piece.text.len() > PIECE || piece.passings.len() >= TRACKED {
                 piece.last = false;
                 let next = piece
                     .numbered

@@ -77,7 +77,7 @@ pub(super) fn run(args: &Args, color: Color, console: &mut Console<'_>) -> Resul
         fragments: Reassembly::new(Options::default()),
         tracks: Tracks::new(seed, selector.is_none()),
     };
-    let collector = Collector::new(selector, !args.no_anomalies, seed);
+    let collector = Collector::new(selector, !args.no_anomalies, args.track.then_some(seed));
     let pieces = Pieces::start(reading, workers, &collector)?;
     let progress = goal.map(|goal| Progress::start(&consumed, goal));
     let ended = collect(

@@ -84,6 +84,8 @@ pub fn kernel_keeps(datagram: &[u8], mtu: Option<u32>) -> bool {
 pub struct Burst {
     /// Packets the kernel took.
     pub sent: u64,
+    /// Their bytes.
+    pub bytes: u64,
     /// Packets it refused.
     pub failed: u64,
     /// Why it refused the first of them.
@@ -94,6 +96,7 @@ impl Burst {
     /// Adds what came of another burst.
     pub fn add(&mut self, other: Self) {
         self.sent = self.sent.saturating_add(other.sent);
+        self.bytes = self.bytes.saturating_add(other.bytes);
         self.failed = self.failed.saturating_add(other.failed);
         self.error = self.error.take().or(other.error);
     }
@@ -130,6 +133,8 @@ pub struct Transmitter {
     socket: Socket,
     name: Name,
     outgoing: Outgoing,
+    /// Of each packet that is loaded.
+    lengths: Vec<usize>,
 }
 
 impl Transmitter {
@@ -185,17 +190,20 @@ impl Transmitter {
             socket,
             name,
             outgoing: Outgoing::new(BATCH),
+            lengths: Vec::with_capacity(BATCH),
         }
     }
 
     /// Forgets what was loaded.
     pub fn clear(&mut self) {
         self.outgoing.clear();
+        self.lengths.clear();
     }
 
     /// Adds a packet to the burst.
     pub fn load(&mut self, packet: &[u8]) {
         let control = Control::new();
+        self.lengths.push(packet.len());
         self.outgoing
             .push(self.name, &control, |out| out.extend_from_slice(packet));
     }
@@ -216,6 +224,9 @@ impl Transmitter {
             match self.outgoing.send(self.socket.as_fd(), at) {
                 Ok(0) => break,
                 Ok(sent) => {
+                    let lengths = self.lengths.iter().skip(at).take(sent);
+                    let bytes: usize = lengths.sum();
+                    burst.bytes = burst.bytes.saturating_add(bytes as u64);
                     at = at.saturating_add(sent);
                     burst.sent = burst.sent.saturating_add(sent as u64);
                     since = None;

@@ -126,7 +126,7 @@ impl Ping {
                 .then(|| Permutation::new(targets, config.seed)),
             schedule: Schedule::new(&config),
             networks: Networks::new(config.in_flight_per_network),
-            flights: Flights::new(message::sequence_bits(&config)),
+            flights: Flights::new(message::sequence_bits(&config), targets),
             tallies,
             histograms,
             again: VecDeque::new(),

@@ -219,6 +219,11 @@ fn many() -> Result<(), Failed> {
         &String::from_utf8(output.stdout)?,
         "10.9.0.1 is alive\n10.9.0.2 is unreachable\n10.9.0.3 is unreachable\n",
     )?;
+    // A list of one is a list.
+    let output = ping("--alive 10.9.0.1")?;
+    same(&String::from_utf8(output.stdout)?, "10.9.0.1\n")?;
+    let output = ping("--unreachable --retry 1 10.9.0.2")?;
+    same(&String::from_utf8(output.stdout)?, "10.9.0.2\n")?;
     code(&ping("-q --min-alive 1 10.9.0.1-3")?, 0)?;
     code(&ping("-q --min-alive 2 10.9.0.1-3")?, 1)?;
     code(&ping("-q 127.0.0.1 127.0.0.2")?, 0)?;
@@ -497,6 +502,13 @@ fn unprivileged() -> Result<(), Failed> {
             ensure(said.contains(word), said.clone())?;
         }
     }
+    let output = nobody("-e 7 -c 1 127.0.0.1")?;
+    code(&output, 2)?;
+    let said = String::from_utf8(output.stderr)?;
+    ensure(
+        said.contains("taking identifier 7: without raw sockets"),
+        said,
+    )?;
     let output = nobody("-l 4 -c 1 127.0.0.1")?;
     code(&output, 2)
 }

@@ -17,7 +17,7 @@ use std::time::Duration;
 use libtest_mimic::{Failed, Trial};
 use pnet::datalink::{self, Channel, Config, DataLinkReceiver, DataLinkSender};
 
-use super::Powers;
+use super::{Powers, cable};
 
 #[path = "send/fields.rs"]
 mod fields;
@@ -60,9 +60,9 @@ impl Pair {
                echo 1 >/proc/sys/net/ipv6/conf/$i/disable_ipv6; \
                echo 0 >/proc/sys/net/ipv4/conf/$i/rp_filter; \
              done; \
-             echo 0 >/proc/sys/net/ipv4/conf/all/rp_filter; \
-             ip link set {a} up && ip link set {b} up"
+             echo 0 >/proc/sys/net/ipv4/conf/all/rp_filter"
         ));
+        assert!(cable::up(&[a, b]).is_ok(), "{name} does not come up");
         pair
     }
 
@@ -106,21 +106,26 @@ pub(super) fn text(output: &Output) -> (String, String) {
 
 /// The bytes that a dry run says the packet has.
 pub(super) fn built(args: &[&str]) -> Vec<u8> {
+    built_frames(args).concat()
+}
+
+/// The bytes of each frame that a dry run says there is.
+pub(super) fn built_frames(args: &[&str]) -> Vec<Vec<u8>> {
     let (out, _) = good(&[args, &["--dry-run", "--format", "hex"]].concat());
-    let mut bytes = Vec::new();
+    let mut frames: Vec<Vec<u8>> = Vec::new();
     for line in out.lines() {
-        let digits: String = line
-            .split(": ")
-            .nth(1)
-            .unwrap()
-            .split_whitespace()
-            .collect();
+        let (place, digits) = line.split_once(": ").unwrap();
+        if place.trim() == "0x0000" {
+            frames.push(Vec::new());
+        }
+        let digits: String = digits.split_whitespace().collect();
         for pair in digits.as_bytes().chunks(2) {
             let pair = std::str::from_utf8(pair).unwrap();
-            bytes.push(u8::from_str_radix(pair, 16).unwrap());
+            let byte = u8::from_str_radix(pair, 16).unwrap();
+            frames.last_mut().unwrap().push(byte);
         }
     }
-    bytes
+    frames
 }
 
 /// The frame as a receiver sees it: the kernel takes the outer VLAN tag out of it.

@@ -29,6 +29,8 @@ use internet::Internet;
 mod bytes;
 #[path = "../internet/internet.rs"]
 pub(super) mod internet;
+#[path = "trace/people.rs"]
+mod people;
 #[path = "../internet/router.rs"]
 pub(super) mod router;
 #[path = "trace/shown.rs"]
@@ -74,6 +76,9 @@ const SCENARIOS: &[&str] = &[
     "wrong-destination",
     "unreachable",
     "limited-hop",
+    "limited-hop-quick",
+    "limited-hop-in-time",
+    "loss-hop-in-time",
     "limited-target",
     "mtu-told-udp",
     "mtu-told-icmp",
@@ -97,6 +102,10 @@ const OTHERS: &[(&str, bool, Scene)] = &[
     ("shown", false, shown::formats),
     ("many", false, shown::many),
     ("as_nobody", true, shown::nobody),
+    ("control_bytes", false, people::control_bytes),
+    ("undecided", false, people::undecided),
+    ("dead_name_server", true, people::dead_name_server),
+    ("interrupted", false, people::interrupted),
 ];
 
 pub(super) fn trials(powers: Powers) -> Vec<Trial> {
@@ -270,6 +279,9 @@ fn row(ttl: u64, queries: &[Value]) -> String {
         if queries[0][key] == true {
             flags.push(word.to_owned());
         }
+    }
+    if queries[0].get("rate_limited") == Some(&Value::Null) {
+        flags.push("undecided".to_owned());
     }
     if let Some(mtu) = queries[0]["mtu"].as_u64() {
         let source = queries[0]["mtu_source"].as_str().unwrap_or_default();

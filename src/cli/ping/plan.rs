@@ -52,8 +52,10 @@ pub(super) struct Plan {
 /// # Errors
 /// What does not go together, and what must not be done without a word more.
 pub(super) fn plan(args: &Ping, chosen: &Chosen, hops: &[String], cards: &[Card]) -> Result<Plan> {
-    // Several were named, even if one alone has an address.
-    let many = chosen.targets.len() > 1 || !chosen.unresolved.is_empty();
+    // Several were named, even if one alone has an address, or what is asked for is about several:
+    // a list of hosts may hold one.
+    let lists = args.alive || args.unreachable || args.per_probe || args.min_alive.is_some();
+    let many = chosen.targets.len() > 1 || !chosen.unresolved.is_empty() || lists;
     let spread = guard_broadcast(args, chosen, cards)?;
     guard_flood(args, chosen, many, cards)?;
     let text = args.format == PingFormat::Text && !many;
@@ -140,6 +142,7 @@ pub(super) fn plan(args: &Ping, chosen: &Chosen, hops: &[String], cards: &[Card]
             .and_then(|bytes| usize::try_from(bytes).ok()),
         largest: largest(&config),
         send_stamps: config.send_stamps,
+        hardware_stamps: true,
         ..Options::default()
     };
     Ok(Plan {
@@ -156,7 +159,7 @@ pub(super) fn plan(args: &Ping, chosen: &Chosen, hops: &[String], cards: &[Card]
 ///
 /// # Errors
 /// As the engine's.
-pub(super) fn open(plan: &mut Plan) -> Result<Engine> {
+pub(super) fn open(args: &Ping, plan: &mut Plan) -> Result<Engine> {
     let mut opened = Engine::open(&plan.options);
     if matches!(plan.config.kind, Kind::Udp(_)) && opened.is_err() {
         for _ in 0..ATTEMPTS {
@@ -173,6 +176,11 @@ pub(super) fn open(plan: &mut Plan) -> Result<Engine> {
     }
     let engine = opened?;
     if let Some(identifier) = engine.identifier() {
+        if let Some(wanted) = args.identifier.filter(|wanted| *wanted != identifier) {
+            let why = "without raw sockets the kernel chooses it";
+            return Err(Error::usage(format!("taking identifier {wanted}"), why)
+                .advice("leave -e out, or run it as root or with CAP_NET_RAW"));
+        }
         plan.config.identifier = identifier;
     }
     Ok(engine)

@@ -160,6 +160,17 @@ pub(super) fn write(
             out.display(&format_args!(" {}\n", double(value) / SECOND));
         }
     }
+    let strays = machine.strays();
+    let name = "dotquad_ping_strays_total";
+    let help = "Messages that belong to no probe, or only seem to.";
+    head(&mut out, name, "counter", help);
+    for (kind, count) in [
+        ("foreign", strays.foreign),
+        ("strange", strays.strange),
+        ("unproven", strays.unproven),
+    ] {
+        out.display(&format_args!("{name}{{kind=\"{kind}\"}} {count}\n"));
+    }
     let name = "dotquad_ping_local_drops_total";
     head(
         &mut out,
@@ -167,8 +178,7 @@ pub(super) fn write(
         "counter",
         "Messages that our own receive buffer had no room for.",
     );
-    let drops = machine.strays().local_drops;
-    out.display(&format_args!("{name} {drops}\n"));
+    out.display(&format_args!("{name} {}\n", strays.local_drops));
     pass(&mut out)
 }
 

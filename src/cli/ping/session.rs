@@ -32,6 +32,8 @@ pub(super) struct Session<'a, 'b, 'c> {
     pub(super) progress: Option<Progress>,
     /// One target alone.
     pub(super) one: bool,
+    /// Tell more.
+    pub(super) verbose: bool,
     pub(super) verdict: Verdict,
     round: bool,
     error: Option<Error>,
@@ -122,6 +124,7 @@ impl<'a, 'b, 'c> Session<'a, 'b, 'c> {
             latest: None,
             progress: None,
             one,
+            verbose: false,
             verdict: Verdict::default(),
             round: false,
             error: None,
@@ -154,6 +157,16 @@ impl<'a, 'b, 'c> Session<'a, 'b, 'c> {
         }
         if let Some(progress) = &mut self.progress {
             progress.clear(&mut self.output.err);
+        }
+        let strays = machine.strays();
+        let others = [
+            (strays.foreign, "answers to others"),
+            (strays.strange, "answers that count for nothing"),
+            (strays.unproven, "errors about nothing of ours"),
+        ];
+        for (count, what) in others.into_iter().filter(|it| self.verbose && it.0 > 0) {
+            let err = &mut self.output.err;
+            err.display(&format_args!("dotquad: {count} {what}\n"));
         }
         if self.verdict.local_drops > 0 {
             self.output.err.display(&format_args!(

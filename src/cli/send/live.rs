@@ -245,7 +245,7 @@ fn address(
                 format!("sending by {name}"),
                 "it takes datagrams without an Ethernet header",
             )
-            .advice("leave out --ethernet, --ethertype and --vlan"));
+            .advice("leave out --ethernet, --ethertype, --vlan and --shim"));
         }
         _ => {
             return Err(Error::usage(

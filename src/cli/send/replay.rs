@@ -82,19 +82,18 @@ pub(in crate::cli) fn run(args: &ReplayArgs, console: &mut Console<'_>) -> Resul
         clock: Pace::start(),
         first: None,
         burst: Burst::default(),
-        bytes: 0,
         cut: 0,
         latest: Duration::ZERO,
         late: 0,
         paced: !args.topspeed,
     };
-    let mut damage = None;
+    let mut end = None;
     'all: loop {
         let batch = match reader.next_batch() {
             Ok(Some(batch)) => batch,
             Ok(None) => break,
             Err(error) => {
-                damage = Some(error);
+                end = Some(error);
                 break;
             }
         };
@@ -102,14 +101,20 @@ pub(in crate::cli) fn run(args: &ReplayArgs, console: &mut Console<'_>) -> Resul
             if gate.limit_reached() || signals.interrupted().is_some() {
                 break 'all;
             }
-            if gate.admits(&frame, &player.rewrite)? {
-                player.play(&frame, args, &signals);
+            match gate.admits(&frame, &player.rewrite) {
+                Ok(true) => player.play(&frame, args, &signals),
+                Ok(false) => {}
+                // Of a stream, some may have left before: that is told too.
+                Err(error) => {
+                    end = Some(error);
+                    break 'all;
+                }
             }
         }
     }
     player.flush();
     player.report(console)?;
-    damage.map_or(Ok(Outcome::Done), Err)
+    end.map_or(Ok(Outcome::Done), Err)
 }
 
 /// Decides which frames go.
@@ -154,7 +159,11 @@ impl Gate<'_> {
         let suits = match takes {
             LinkType::RAW => matches!(
                 frame.link_type,
-                LinkType::RAW | LinkType::RAW_BSD | LinkType::RAW_OPENBSD | LinkType::IPV4
+                LinkType::RAW
+                    | LinkType::RAW_BSD
+                    | LinkType::RAW_OPENBSD
+                    | LinkType::IPV4
+                    | LinkType::IPV6
             ),
             takes => takes == LinkType::ETHERNET && frame.link_type == takes,
         };
@@ -188,16 +197,23 @@ impl Gate<'_> {
             (LinkType::ETHERNET, Some([first, ..])) => first & 1 != 0,
             (LinkType::ETHERNET, None) => frame.bytes.first().is_some_and(|first| first & 1 != 0),
             // Without MAC addresses the datagram's own says it.
-            _ => {
-                let own = frame.bytes.get(16..).and_then(<[u8]>::first_chunk);
-                let own = rewrite.destination.or(own.copied().map(Ipv4Addr::from));
-                own.is_some_and(|own| own.is_multicast() || own.is_broadcast())
-            }
+            _ => match frame.bytes {
+                [first, ..] if first >> 4 == 6 => frame.bytes.get(24) == Some(&0xff),
+                bytes => {
+                    let own = bytes.get(16..).and_then(<[u8]>::first_chunk);
+                    let own = rewrite.destination.or(own.copied().map(Ipv4Addr::from));
+                    own.is_some_and(|own| own.is_multicast() || own.is_broadcast())
+                }
+            },
         };
         if group && !self.args.broadcast {
+            let others = match takes {
+                LinkType::ETHERNET => "not ether multicast",
+                _ => "not dst net 224.0.0.0/3",
+            };
             return Err(
                 Error::usage(doing(), "it goes to a broadcast or multicast address").advice(
-                    "add --broadcast if that is meant, or choose frames: not ether multicast",
+                    format!("add --broadcast if that is meant, or choose frames: {others}"),
                 ),
             );
         }
@@ -242,7 +258,6 @@ struct Player {
     clock: Pace,
     first: Option<Time>,
     burst: Burst,
-    bytes: u64,
     /// Frames of which the capture holds only a part.
     cut: u64,
     /// The most that a frame left after its time.
@@ -256,6 +271,10 @@ struct Player {
 impl Player {
     fn play(&mut self, frame: &Frame<'_>, args: &ReplayArgs, signals: &Signals) {
         let number = self.burst.sent.saturating_add(self.burst.failed);
+        // The first leaves at once; times are counted from there.
+        if number == 0 && self.transmitter.loaded() == 0 {
+            self.clock = Pace::start();
+        }
         let deadline = if args.topspeed {
             None
         } else if let Some(rate) = args.rate {
@@ -294,7 +313,6 @@ impl Player {
             self.rewrite.apply(frame, &self.packet, &mut self.scratch);
             self.transmitter.load(&self.scratch);
         }
-        self.bytes = self.bytes.saturating_add(frame.bytes.len() as u64);
         self.cut = self.cut.saturating_add(u64::from(
             (frame.bytes.len() as u64) < u64::from(frame.wire_len),
         ));
@@ -324,17 +342,22 @@ impl Player {
                 self.latest.as_secs_f64() * 1e3
             ),
         };
+        let frames = if self.burst.sent == 1 {
+            "frame"
+        } else {
+            "frames"
+        };
         console.note(&format_args!(
-            "{} frames sent, {} bytes, in {:.3} s: {} a second; {} failed{paced}",
+            "{} {frames} sent, {} bytes, in {:.3} s: {} a second; {} failed{paced}",
             self.burst.sent,
-            self.bytes,
+            self.burst.bytes,
             took.as_secs_f64(),
             per_second(self.burst.sent, took),
             self.burst.failed,
         ));
         if self.cut > 0 {
             console.note(&format_args!(
-                "{} of them are shorter than they were: the capture holds only their first part",
+                "frames of which the capture holds only the first part: {}",
                 self.cut
             ));
         }

@@ -19,8 +19,8 @@ pub(super) struct Collector {
     selector: Option<Selector>,
     judge: Judge,
     packet: Packet,
-    /// The secret that datagrams are known again with.
-    seed: [u64; 2],
+    /// The secret that datagrams are known again with, where they are.
+    track: Option<[u64; 2]>,
     worker: usize,
 }
 
@@ -41,7 +41,11 @@ pub(super) struct Part {
 type Storage = (Digest, Vec<u64>, Vec<(u32, Passing)>);
 
 impl Collector {
-    pub(super) fn new(selector: Option<Selector>, anomalies: bool, seed: [u64; 2]) -> Self {
+    pub(super) fn new(
+        selector: Option<Selector>,
+        anomalies: bool,
+        track: Option<[u64; 2]>,
+    ) -> Self {
         Self {
             selector,
             judge: Judge {
@@ -49,7 +53,7 @@ impl Collector {
                 anomalies,
             },
             packet: Packet::new(),
-            seed,
+            track,
             worker: 0,
         }
     }
@@ -87,7 +91,8 @@ impl Work for Collector {
         passings.clear();
         interfaces.resize(dealt.batch.interfaces().len(), 0);
         let mut fragments = Vec::new();
-        let origin = Origin::new(self.seed, dealt.file.as_deref());
+        let origin = |seed| Origin::new(seed, dealt.file.as_deref());
+        let origin = self.track.map(origin);
         for (index, frame) in (0..).zip(dealt.batch.frames()) {
             match dealt.selects(self.selector.as_mut(), &frame, index) {
                 Ok(true) => {}
@@ -103,8 +108,10 @@ impl Work for Collector {
                 if self.packet.fragment().is_some() {
                     fragments.push(index);
                 }
-                let passing = Passing::read(&frame, &self.packet, &origin);
-                passings.extend(passing.map(|passing| (index, passing)));
+                if let Some(origin) = &origin {
+                    let passing = Passing::read(&frame, &self.packet, origin);
+                    passings.extend(passing.map(|passing| (index, passing)));
+                }
             }
         }
         send(Made::Piece(Part {

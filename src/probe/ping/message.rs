@@ -364,7 +364,6 @@ mod tests {
             (0x8040..=0x8042, 1, 0x8041),
             (0x8041..=0x805f, 0, 0x8041),
             (0..=0xffff, 16, 5),
-            (9..=8, 0, 9),
         ] {
             let config = Config {
                 kind: Kind::Udp(53),

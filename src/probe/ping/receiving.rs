@@ -118,10 +118,14 @@ impl Ping {
                 self.fail(&failure, tos, outbox);
             }
             Event::Sent { id, stamp } => {
-                if let Some(flight) = self.flights.by_id_mut(id) {
-                    flight.stamp.get_or_insert(stamp);
+                // A card's stamp comes after the kernel's, and is the better one.
+                if let Some(flight) = self.flights.by_id_mut(id)
+                    && flight.stamp.is_none_or(|known| stamp.source < known.source)
+                {
+                    flight.stamp = Some(stamp);
                 }
-                if let Some(at) = self.held.iter().position(|held| held.id == id)
+                let pairs = |held: &Held| held.id == id && is_pair(Some(stamp), held.reply.stamp);
+                if let Some(at) = self.held.iter().position(pairs)
                     && let Some(held) = self.held.remove(at)
                 {
                     self.settle(held.id, held.reply, outbox);
@@ -313,7 +317,7 @@ impl Ping {
             return;
         };
         let wants_stamp = flight.stamped && arrival.stamp.is_some();
-        if wants_stamp && flight.stamp.is_none() {
+        if wants_stamp && !is_pair(flight.stamp, arrival.stamp) {
             self.held.push_back(Held {
                 id: flight.id(),
                 until: nanoseconds(arrival.seen).saturating_add(STAMP_WAIT),
@@ -510,6 +514,11 @@ impl Ping {
         let evidence = heard.evidence(&self.config, probe);
         self.believe(arrival, &heard, (probe, evidence), outbox);
     }
+}
+
+/// Two stamps of one clock.
+fn is_pair(sent: Option<Stamp>, seen: Option<Stamp>) -> bool {
+    sent.zip(seen).is_some_and(|(a, b)| a.source == b.source)
 }
 
 /// A difference of times of day, the short way round.

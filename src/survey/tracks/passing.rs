@@ -25,9 +25,6 @@ pub(super) const SYN: u8 = 0x02;
 pub(super) const RST: u8 = 0x04;
 pub(super) const ACK: u8 = 0x10;
 
-/// Bytes of a datagram's data that its fingerprint covers: with them goes the checksum of what
-/// TCP, UDP and ICMP carry behind.
-const FINGERPRINT: usize = 128;
 /// ARPHRD_LOOPBACK.
 const LOOPBACK: [u8; 2] = [0x03, 0x04];
 
@@ -59,16 +56,19 @@ impl Origin {
 
     fn hash(&self, start: u64, bytes: &[u8]) -> u64 {
         let mut state = start ^ self.seed[0] ^ bytes.len() as u64;
-        for chunk in bytes.chunks(16) {
-            let mut filled = [0; 16];
-            for (to, from) in filled.iter_mut().zip(chunk) {
-                *to = *from;
-            }
-            let value = u128::from_le_bytes(filled);
+        let mut mix = |block: [u8; 16]| {
+            let value = u128::from_le_bytes(block);
             #[expect(clippy::cast_possible_truncation, reason = "the two halves")]
             let (low, high) = (value as u64, (value >> 64) as u64);
             state = fold(state ^ low, high ^ self.seed[1]);
+        };
+        let (blocks, rest) = bytes.as_chunks::<16>();
+        blocks.iter().copied().for_each(&mut mix);
+        let mut last = [0; 16];
+        for (to, from) in last.iter_mut().zip(rest) {
+            *to = *from;
         }
+        mix(last);
         fold(state ^ self.seed[1], self.seed[0] | 1)
     }
 }
@@ -137,6 +137,8 @@ pub struct Passing {
     pub(super) message: Option<Message>,
     /// All of the datagram that routers leave alone.
     pub(super) fingerprint: u64,
+    /// The rest of the frame but for the TTL: all before the datagram, and its service.
+    pub(super) around: u64,
     /// From whom to whom over which link, in which direction.
     pub(super) link: u64,
     /// The interface, where the source knows it.
@@ -160,7 +162,10 @@ impl Passing {
         if layer.depth > 0 || matches!(layer.checksum, Verdict::Bad { .. }) {
             return None;
         }
-        let datagram = frame.bytes.get(layer.start as usize..layer.end as usize)?;
+        let (before, datagram) = frame
+            .bytes
+            .get(..layer.end as usize)?
+            .split_at_checked(layer.start as usize)?;
         let fixed = datagram.first_chunk::<20>()?;
         let header_len = usize::from(fixed[0] & 0x0f) * 4;
         if fixed[0] >> 4 != 4 || header_len < 20 {
@@ -210,6 +215,7 @@ impl Passing {
             tcp,
             message,
             fingerprint: fingerprint(fixed, datagram, origin),
+            around: origin.hash(u64::from(fixed[1]), before),
             link: link.hash,
             interface: link.interface,
             direction: link.direction,
@@ -293,7 +299,6 @@ fn fingerprint(fixed: &[u8; 20], datagram: &[u8], origin: &Origin) -> u64 {
     let [a, b, c, e, g, h, j, k] = rest;
     let header = [l, m, i, d, f, o, p, 0, a, b, c, e, g, h, j, k];
     let data = datagram.get(20..).unwrap_or_default();
-    let data = data.get(..FINGERPRINT).unwrap_or(data);
     origin.hash(origin.hash(0, &header), data)
 }
 

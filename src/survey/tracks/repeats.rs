@@ -17,6 +17,7 @@ const CAPACITY: u32 = 1 << 16;
 #[derive(Debug)]
 struct Sighting {
     link: u64,
+    around: u64,
     last: Nanoseconds,
     first_frame: u64,
     last_frame: u64,
@@ -70,6 +71,7 @@ impl Repeats {
             | u128::from(flow.destination);
         let first = Sighting {
             link: passing.link,
+            around: passing.around,
             last: now,
             first_frame: passing.number,
             last_frame: passing.number,
@@ -98,7 +100,7 @@ impl Repeats {
                 let frames = vec![sighting.first_frame, sighting.last_frame];
                 found.push((Anomaly::Ipv4Loop, passing.layer, frames));
             }
-        } else if passing.identification != 0 {
+        } else if passing.identification != 0 && passing.around == sighting.around {
             // Whoever does not number datagrams may well say the same twice (RFC 6864).
             let frames = vec![sighting.last_frame];
             found.push((Anomaly::Ipv4Duplicate, passing.layer, frames));

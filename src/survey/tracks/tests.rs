@@ -42,6 +42,7 @@ const PASSING: Passing = Passing {
     tcp: 0,
     message: None,
     fingerprint: 0,
+    around: 0,
     link: 1,
     interface: None,
     direction: None,
@@ -165,7 +166,11 @@ fn a_copy_at_once_is_a_duplicate_and_a_later_one_is_not() {
     scene.pass_again(numbered);
     scene.wait(1001);
     scene.pass_again(numbered);
-    // On another link it is being forwarded.
+    // In another frame over the same link, or on another link, it is being forwarded.
+    scene.pass_again(Passing {
+        around: 2,
+        ..numbered
+    });
     scene.pass_again(Passing {
         link: 2,
         ..numbered

@@ -8,7 +8,7 @@ use std::thread;
 use libtest_mimic::Failed;
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::{code, far, ip, masked, ping, same};
+use super::{code, ensure, far, ip, masked, ping, same};
 
 const NEAR: Ipv4Addr = Ipv4Addr::new(10, 7, 0, 1);
 const FAR: Ipv4Addr = Ipv4Addr::new(10, 7, 0, 2);
@@ -137,5 +137,15 @@ pub(super) fn answers_are_judged() -> Result<(), Failed> {
             byte ^ 0xff,
             zeros = "0 ".repeat(16),
         ),
-    )
+    )?;
+    // What counts for nothing is counted, in every form.
+    let output = ping("-q -v -c 9 -i 0.05 -W 0.3 10.7.0.2")?;
+    let said = String::from_utf8(output.stderr)?;
+    let count = "dotquad: 3 answers that count for nothing\n";
+    ensure(said.contains(count), said)?;
+    let output = ping("-c 9 -i 0.05 -W 0.3 --format ndjson 10.7.0.2")?;
+    let told = String::from_utf8(output.stdout)?;
+    let last: serde_json::Value = serde_json::from_str(told.lines().last().unwrap_or_default())?;
+    ensure(last["event"] == "strays", told.clone())?;
+    ensure(last["strange"] == 3 && last["unproven"] == 0, told)
 }

@@ -3,11 +3,12 @@
 use libtest_mimic::{Failed, Trial};
 
 use super::super::Powers;
-use super::{MAC_A, MAC_B, Pair, built, good, untagged};
+use super::{MAC_A, MAC_B, Pair, built, built_frames, good, untagged};
 
 pub(super) fn trials(powers: Powers) -> Vec<Trial> {
     vec![
         powers.trial("send_arrives_as_asked", arrives_as_asked),
+        powers.trial("send_fragments_arrive_as_asked", fragments_arrive),
         powers.trial("send_every_flag_has_a_row", every_flag_has_a_row),
     ]
 }
@@ -73,7 +74,7 @@ const ROWS: &[Row] = &[
         &[(20, &[68, 12, 5, 1, 0, 0, 0, 0, 0, 0, 0, 0])],
     ),
     ("--udp --option ra:1", &[(20, &[148, 4, 0, 1])]),
-    // A record route that leaves no room for the payload it claims.
+    // Options that end within a word are filled up by what follows.
     (
         "--udp --option 7:ff --ihl 6",
         &[(0, &[0x46]), (20, &[7, 3, 0xff])],
@@ -245,6 +246,51 @@ fn arrives_as_asked() -> Result<(), Failed> {
                 datagram[*at..].starts_with(bytes),
                 "{words}: {datagram:02x?} at {at}"
             );
+        }
+    }
+    Ok(())
+}
+
+/// Fragments, right and wrong: where each begins, in bytes, and whether more are said to follow
+/// (RFC 791 section 3.2), of 108 bytes of data in pieces of at most 48.
+fn fragments_arrive() -> Result<(), Failed> {
+    let pair = Pair::new("dqsd");
+    let (_, mut wire) = pair.listen();
+    let whole: &[(u16, bool)] = &[(0, true), (48, true), (96, false)];
+    for (words, places) in [
+        ("--fragment 68", whole),
+        (
+            "--fragment 68 --fragment-order reverse",
+            &[(96, false), (48, true), (0, true)],
+        ),
+        (
+            "--fragment 68 --fragment-overlap 8",
+            &[(0, true), (40, true), (80, false)],
+        ),
+        ("--fragment 68 --fragment-gap 16", &[(0, true), (64, false)]),
+        (
+            "--fragment 68 --mf --offset 800",
+            &[(800, true), (848, true), (896, true)],
+        ),
+    ] {
+        let mut args = vec![
+            "send",
+            "10.77.13.2",
+            "-i",
+            &pair.a,
+            "--source",
+            "10.77.13.1",
+        ];
+        args.extend(["--ethernet", MAC_B, "--ethernet-source", MAC_A]);
+        args.extend(["--udp", "--data-len", "100"]);
+        args.extend(words.split(' '));
+        let asked = built_frames(&args);
+        good(&args);
+        assert_eq!(asked.len(), places.len(), "{words}");
+        for (frame, (start, more)) in asked.iter().zip(places) {
+            assert_eq!(wire.next()?, frame, "{words}");
+            let word = (start / 8) | (u16::from(*more) << 13);
+            assert_eq!(frame[20..22], word.to_be_bytes(), "{words}");
         }
     }
     Ok(())

@@ -9,7 +9,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::super::ledger::Ask;
+use super::super::ledger::{Ask, Ledger};
 use super::super::row::{Row, Slot};
 use super::super::{Config, Pace};
 use super::Rows;
@@ -127,7 +127,7 @@ impl Rows {
     }
 
     /// Asks rows again, slowly, where that can tell a limit on answers from loss.
-    pub(super) fn ask_again(&mut self, now: Duration) {
+    pub(super) fn ask_again(&mut self) {
         let end = self.end;
         let found = end.is_some() && self.reach() == end;
         for at in self.told..self.behind_last() {
@@ -141,6 +141,7 @@ impl Rows {
             if !row.is_settled()
                 || answered == 0
                 || !row.again.is_empty()
+                || row.undecided
                 || (is_end && answered + beyond >= queries)
                 || end.is_some_and(|end| at > end)
             {
@@ -158,7 +159,9 @@ impl Rows {
             if is_end {
                 lost.truncate(queries.saturating_sub(answered + beyond));
             }
-            let mut when = now;
+            // From the last question or answer on, as it was the last that a limit counted.
+            let seen = row.heard().map(|(_, heard)| heard.seen).max();
+            let mut when = seen.map_or(row.latest, |seen| seen.max(row.latest));
             for &query in &lost {
                 when = when.saturating_add(SLOWLY);
                 if let Some(slot) = row.slots.get_mut(query) {
@@ -169,9 +172,16 @@ impl Rows {
         }
     }
 
-    /// Where nothing but slow questions is waited for, they are given up. False where there is
-    /// something else.
-    pub(super) fn stop_asking_again(&mut self, stop: usize) -> bool {
+    /// Where nothing but slow questions is waited for, those are given up that may take longer
+    /// than `until`. False where there are none.
+    pub(super) fn stop_asking_again(
+        &mut self,
+        now: Duration,
+        stop: usize,
+        until: Duration,
+        config: &Config,
+        ledger: &Ledger,
+    ) -> bool {
         let told = self.told;
         let others = self.rows.iter().take(stop).skip(told).any(|row| {
             let slots = row.slots.iter().enumerate();
@@ -182,10 +192,24 @@ impl Rows {
             return false;
         }
         let mut any = false;
-        for row in self.rows.iter_mut().take(stop).skip(told) {
-            for slot in row.slots.iter_mut().filter(|slot| !slot.is_settled()) {
-                *slot = Slot::Lost;
-                any = true;
+        for at in told..stop.min(self.rows.len()) {
+            let (patience, _) = self.patience(at, config.wait);
+            let Some(row) = self.rows.get_mut(at) else {
+                break;
+            };
+            for (query, slot) in row.slots.iter_mut().enumerate() {
+                let asked = match slot {
+                    Slot::Open(Some(when)) => *when,
+                    Slot::Asked(index) => ledger.get(*index).map_or(now, |sent| sent.at),
+                    Slot::Queued | Slot::Open(None) => now,
+                    Slot::Answered(..) | Slot::Lost | Slot::Refused(_) => continue,
+                };
+                if asked.saturating_add(patience) > until {
+                    *slot = Slot::Lost;
+                    row.again.retain(|&slow| slow != query);
+                    row.undecided = row.again.is_empty();
+                    any = true;
+                }
             }
         }
         any
