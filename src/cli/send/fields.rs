@@ -264,7 +264,7 @@ pub(super) static FIELDS: &[Field] = &[
         },
         |_| None),
     plain!("igmp" Igmp kind "type" 255 "igmp-type" "TYPE" "IGMP type (default 34, a report, with --igmp-record, else 17, a query)"),
-    plain!("igmp" Igmp code "code" 255 "igmp-code" "NUMBER" "IGMP's second byte: maximum response time (default 100, in a version 3 report 0)"),
+    plain!("igmp" Igmp code "code" 255 "igmp-code" "NUMBER" "IGMP's second byte: maximum response time (default 100 in a query, else 0)"),
     plain!("igmp" Igmp checksum "checksum" 0xffff "igmp-checksum" "NUMBER" "IGMP checksum"),
     plain!("igmp" Igmp group "group" 0 "igmp-group" "ADDRESS" "Group"),
     own!("igmp" "records" true "igmp-record" "RECORD" "A group record of a version 3 report: TYPE:GROUP[:SOURCE,..[:HEX]] or 0xHEX; TYPE is is-include is-exclude to-include to-exclude allow block or a number, HEX auxiliary data"

@@ -23,7 +23,7 @@ const REPORT_3: u8 = 0x22;
 pub struct Igmp {
     /// Type; that of a version 3 report where there are group records, else a query.
     pub kind: Option<u8>,
-    /// Maximum response time, or reserved: 0 in a version 3 report, else 10 seconds when not given.
+    /// Maximum response time, in a query 10 seconds when not given; else reserved, and 0.
     pub code: Option<u8>,
     /// Right by the bytes when not given.
     pub checksum: Option<u16>,
@@ -112,9 +112,10 @@ impl Igmp {
     }
 
     pub(super) fn build(&self, payload: &[u8]) -> Result<Vec<u8>> {
-        let code = self.code.unwrap_or(match self.version3 {
-            Some(Version3::Report(_)) => 0,
-            _ => 100,
+        // Only queries give a time to answer within (RFC 2236 section 2.2).
+        let code = self.code.unwrap_or(match self.kind() {
+            QUERY => 100,
+            _ => 0,
         });
         let mut bytes = vec![self.kind(), code, 0, 0];
         match &self.version3 {

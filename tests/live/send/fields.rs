@@ -126,6 +126,11 @@ const ROWS: &[Row] = &[
         "--igmp --igmp-group 239.1.2.3",
         &[(9, &[2]), (20, &[0x11, 100]), (24, &[239, 1, 2, 3])],
     ),
+    // RFC 2236 section 2.2: only queries give a time to answer within.
+    (
+        "--igmp-type 0x16 --igmp-group 239.1.2.3",
+        &[(20, &[0x16, 0, 0xf8, 0xfa, 239, 1, 2, 3])],
+    ),
     (
         "--igmp --igmp-type 0x16 --igmp-code 9 --igmp-checksum 0x1234 --igmp-group 224.0.0.251",
         &[(20, &[0x16, 9, 0x12, 0x34, 224, 0, 0, 251])],
