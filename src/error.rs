@@ -37,7 +37,7 @@ impl Error {
         Self {
             kind,
             doing: doing.into(),
-            why: why.to_string(),
+            why: in_words(why.to_string()),
             advice: None,
         }
     }
@@ -93,6 +93,17 @@ pub fn named(path: &Path) -> String {
     name
 }
 
+/// What the system's error says, without its number: that would stand where advice does.
+fn in_words(why: String) -> String {
+    match why.split_once(" (os error ") {
+        Some((words, rest)) => match rest.split_once(')') {
+            Some((_, rest)) => format!("{words}{rest}"),
+            None => why,
+        },
+        None => why,
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.doing, self.why)?;
@@ -104,3 +115,22 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_of_the_system_is_no_advice() {
+        let why = io::Error::from_raw_os_error(28);
+        let error = Error::write("writing", &why).advice("make room");
+        let said = error.to_string();
+        assert!(!said.contains("os error"), "{said}");
+        assert!(
+            said.starts_with("writing: ") && said.ends_with(" (make room)"),
+            "{said}"
+        );
+        assert_eq!(in_words("no (os error".to_owned()), "no (os error");
+        assert_eq!(in_words("a (os error 5) b".to_owned()), "a b");
+    }
+}

@@ -22,6 +22,8 @@ mod cable;
 mod engine;
 #[path = "live/filter.rs"]
 mod filter;
+#[path = "live/house.rs"]
+mod house;
 #[path = "live/names.rs"]
 mod names;
 #[path = "live/ping.rs"]
@@ -124,6 +126,7 @@ fn main() -> ExitCode {
     trials.extend(replay::trials(powers));
     trials.extend(send::trials(powers));
     trials.extend(names::trials(powers));
+    trials.extend(house::trials(powers));
     trials.extend(trace::trials(powers));
     trials.extend(reassembly::trials(powers));
     trials.extend(ping::trials(powers));

@@ -64,6 +64,11 @@ impl Compression {
         }
     }
 
+    /// Whether something packed can begin with these bytes.
+    pub(super) fn begins(first: [u8; 4]) -> bool {
+        is_skippable(u32::from_le_bytes(first)) || Self::from_magic(first) != Self::None
+    }
+
     /// Why unpacking failed, in words.
     pub(super) fn explain(self, error: &io::Error) -> String {
         match (self, error.kind()) {

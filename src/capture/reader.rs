@@ -87,11 +87,13 @@ pub fn open(path: &Path) -> Result<Reader> {
     Input::open(path)?.read()
 }
 
-/// A saved capture that is open, and of which nothing has been read.
+/// A saved capture that is open, and of which at most the first bytes have been read.
 #[derive(Debug)]
 pub struct Input {
     name: String,
     file: File,
+    /// Its first bytes, once they have been looked at.
+    head: Vec<u8>,
     size: Option<u64>,
 }
 
@@ -108,8 +110,12 @@ impl Input {
             let file = descriptor
                 .map_err(|error| Error::usage(format!("opening {name}"), plain(&error)))?
                 .into();
-            let size = None;
-            return Ok(Self { name, file, size });
+            return Ok(Self {
+                name,
+                file,
+                head: Vec::new(),
+                size: None,
+            });
         }
         let name = error::named(path);
         let refuse = |error: io::Error| Error::usage(format!("opening {name}"), plain(&error));
@@ -120,7 +126,34 @@ impl Input {
                 .advice("name a capture in it"));
         }
         let size = metadata.is_file().then_some(metadata.len());
-        Ok(Self { name, file, size })
+        Ok(Self {
+            name,
+            file,
+            head: Vec::new(),
+            size,
+        })
+    }
+
+    /// Waits for the first bytes and looks whether a capture, or what one may be packed in, can
+    /// begin with them. Takes nothing apart: it may be done where a hostile capture could still
+    /// do harm, and before anything is made to hold what will be read.
+    ///
+    /// # Errors
+    /// As [`open`], of what these bytes tell.
+    pub fn recognise(&mut self) -> Result<()> {
+        let reading = || format!("reading {}", self.name);
+        self.head.resize(4, 0);
+        let filled = read_some(&mut self.file, &mut self.head)
+            .map_err(|error| Error::damaged(reading(), plain(&error)))?;
+        self.head.truncate(filled);
+        let known = self.head.first_chunk().is_some_and(|first| {
+            pcap::is_magic(*first) || *first == pcapng::MAGIC || Compression::begins(*first)
+        });
+        if known {
+            Ok(())
+        } else {
+            Err(no_capture(reading(), &self.head, Compression::None))
+        }
     }
 
     /// Begins to read it.
@@ -128,7 +161,8 @@ impl Input {
     /// # Errors
     /// As [`open`], once it is open.
     pub fn read(self) -> Result<Reader> {
-        let mut reader = Reader::new(&self.name, self.file)?;
+        let whole = io::Cursor::new(self.head).chain(self.file);
+        let mut reader = Reader::new(&self.name, whole)?;
         reader.size = self.size;
         Ok(reader)
     }

@@ -31,13 +31,19 @@ impl Captures {
     /// Opens the first one, and of the others as many as may be: not FIFOs, as opening one waits
     /// for somebody who writes to it, who may be waiting for us to read another first.
     ///
+    /// Waits for the first bytes of the first one: until something comes there is nothing to do,
+    /// and nothing to be made for it.
+    ///
     /// # Errors
-    /// The first one cannot be opened.
+    /// The first one cannot be opened, or begins as no capture does.
     pub(super) fn open(files: &[PathBuf]) -> Result<Self> {
         let mut captures = Vec::with_capacity(files.len());
         for (index, path) in files.iter().enumerate() {
             let now = index == 0 || (index < OPEN && !is_fifo(path));
-            let input = now.then(|| Input::open(path));
+            let mut input = now.then(|| Input::open(path));
+            if let (0, Some(Ok(first))) = (index, &mut input) {
+                first.recognise()?;
+            }
             if let (0, Some(Err(error))) = (index, &input) {
                 return Err(error.clone());
             }

@@ -33,6 +33,9 @@ pub(super) fn run(args: &Decode, color: Color, console: &mut Console<'_>) -> Res
     // Columns without anomalies do not look for them.
     plan.renderer.judge.anomalies |= args.anomalies_only;
     plan.renderer.judge.checksums |= args.anomalies_only;
+    if args.show.track || args.anomalies_only {
+        plan.track(filter.trim().is_empty());
+    }
     let workers = workers(args.show.workers);
     let goal = Progress::goal(&files);
     let captures = Captures::open(&files)?;
@@ -45,13 +48,21 @@ pub(super) fn run(args: &Decode, color: Color, console: &mut Console<'_>) -> Res
         ..Sandbox::new(sandbox::Command::Decode)
     };
     confine::enter(&args.confinement, &sandbox, false, console)?;
+    let fresh = target.as_ref().is_some_and(|(target, _)| target.is_fresh());
+    let reading = Reading::start(captures).inspect_err(|_| {
+        if let (true, Some(path)) = (fresh, &args.write) {
+            // From in here nothing can be removed any more.
+            let name = error::named(path);
+            console.note(&format_args!("{name} was created and is left empty"));
+        }
+    })?;
+    // Until a capture has begun, a signal ends us as it ends any program.
     let mut signals = Signals::watch()?;
-    let reading = Reading::start(captures)?;
     plan.interface = reading.interface();
     // Only now is there something to write: a mistyped name must not empty an older capture.
     if let Some((target, at_once)) = target {
         let capture = Capture::One(Box::new(Writer::start(target)?));
-        plan.recorder = Some(Recorder::start(capture, QUEUE, at_once)?);
+        plan.recorder = Some(Recorder::start(capture, QUEUE, at_once, None)?);
     }
     let consumed = reading.consumed();
     let pieces = Pieces::start(reading, workers, &plan.renderer)?;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
+use super::accounts::{ANY, Entries};
 use super::args::{self, Color, Format, Sniff, Way};
 use super::naming::Template;
 use super::pipeline::{Pieces, Source};
@@ -15,10 +16,11 @@ use super::progress::{Status, Weighed};
 use super::recorder::{Capture, Recorder, is_read_live};
 use super::selector::Selector;
 use super::stage::Stage;
-use super::tally::{ANY, Fate, Form, Tally};
+use super::stats::{self, Watch};
+use super::tally::{Fate, Form, Tally};
 use super::{Console, Outcome, confine, interfaces, time};
 use crate::capture::rotation::{Disk, Limits, Period, Rotation};
-use crate::capture::{Interface, Writer};
+use crate::capture::{Interface, Target, Writer};
 use crate::error::{self, Error, Result};
 use crate::net::interface::default_interface;
 use crate::net::live::{Backend, Live, Options, Timestamps};
@@ -43,8 +45,15 @@ pub(super) fn run(args: &Sniff, color: Color, console: &mut Console<'_>) -> Resu
     if args.list {
         return interfaces::run(interfaces::Format::Table, console.out).map(|()| Outcome::Done);
     }
+    if args.stats_every.is_some() {
+        stats::refuse(args)?;
+    }
     let shows = args.write.is_none() || args.print;
-    let mut selector = Selector::parse_live(&args.words.join(" "), args.show.deep)?;
+    let mut selector = Selector::parse_live(
+        &args.words.join(" "),
+        args.show.deep,
+        args.show.reassembly.reassemble,
+    )?;
     let options = options(args, shows, console)?;
     let mut impossible = Vec::new();
     let live = Live::open(&options, &mut |wanted| {
@@ -62,12 +71,18 @@ pub(super) fn run(args: &Sniff, color: Color, console: &mut Console<'_>) -> Resu
     }
     let selector = Some(selector).filter(|selector| !selector.is_exact());
     let mut plan = Plan::new(&args.show, color, shows, selector)?;
+    // What the kernel refuses is no less missing than what is refused here.
+    let filtered = !args.words.is_empty();
+    plan.reassembly.complete = !filtered || args.show.reassembly.reassemble;
+    if args.show.track {
+        plan.track(args.words.is_empty() && args.direction == Way::Both);
+    }
     let capture = match &args.write {
         Some(path) => Some(capture(args, path)?),
         None => None,
     };
     let folder = match (&capture, &args.write) {
-        (Some(Capture::Row(_)), Some(path)) => Some(folder(path)),
+        (Some(Output::Row(_)), Some(path)) => Some(folder(path)),
         _ => None,
     };
     let workers = if shows || args.show.workers.is_some() {
@@ -89,7 +104,17 @@ pub(super) fn run(args: &Sniff, color: Color, console: &mut Console<'_>) -> Resu
         Fate::Shown
     };
     if let Some(capture) = capture {
-        plan.recorder = Some(Recorder::start(capture, QUEUE, at_once)?);
+        let capture = match capture {
+            // Only now: what fails before must not empty an older capture.
+            Output::One(target) => Capture::One(Box::new(Writer::start(target)?)),
+            Output::Row(rotation) => Capture::Row(rotation),
+        };
+        plan.recorder = Some(Recorder::start(
+            capture,
+            QUEUE,
+            at_once,
+            Some(Entries::default()),
+        )?);
     }
     let form = match plan::format(&args.show) {
         Format::Ndjson => Form::Ndjson,
@@ -98,13 +123,21 @@ pub(super) fn run(args: &Sniff, color: Color, console: &mut Console<'_>) -> Resu
     plan.interface = live.listening().first().cloned();
     let mut tally = Tally::new(&live, fate, form);
     tally.duration = args.duration;
-    tally.every = args.stats_every;
     console.note(&format_args!(
         "listening on {}",
         described(live.listening(), &options)
     ));
-    let live = Weighed::new(live);
+    let live = Weighed::new(live, shows && !args.show.count);
     tally.status = Status::start(&live);
+    if let Some(every) = args.stats_every {
+        let format = plan::format(&args.show);
+        return Watch::new(plan, tally, every, format, color, filtered).run(
+            live,
+            workers,
+            &mut signals,
+            console,
+        );
+    }
     plan.tally = Some(tally);
     let pieces = Pieces::start(live, workers, &plan.renderer)?;
     Stage::new(plan).run(pieces, &mut signals, console)
@@ -159,8 +192,13 @@ fn options(args: &Sniff, shows: bool, console: &mut Console<'_>) -> Result<Optio
     })
 }
 
-/// The capture to write: one file, created now, or a row of them.
-fn capture(args: &Sniff, path: &Path) -> Result<Capture> {
+/// Where captures are to be written: one file, opened now, or a row of them.
+enum Output {
+    One(Target),
+    Row(Box<Rotation>),
+}
+
+fn capture(args: &Sniff, path: &Path) -> Result<Output> {
     let limits = Limits {
         bytes: args.rotate_size,
         frames: args.rotate_packets,
@@ -177,7 +215,7 @@ fn capture(args: &Sniff, path: &Path) -> Result<Capture> {
             )
             .advice("add --rotate-size, --rotate-time or --rotate-packets"));
         }
-        return Writer::create(path).map(|writer| Capture::One(Box::new(writer)));
+        return Target::open(path).map(Output::One);
     }
     if path.as_os_str() == "-" || is_read_live(path) {
         return Err(Error::usage(
@@ -199,7 +237,7 @@ fn capture(args: &Sniff, path: &Path) -> Result<Capture> {
     let names = Box::new(Template::new(path, zone)?);
     let keep = args.files.and_then(|files| usize::try_from(files).ok());
     let rotation = Rotation::new(limits, keep, names, Box::new(Disk));
-    Ok(Capture::Row(Box::new(rotation)))
+    Ok(Output::Row(Box::new(rotation)))
 }
 
 /// The folder of a file.

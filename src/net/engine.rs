@@ -30,6 +30,7 @@ use nix::sys::time::TimeSpec;
 use socket2::Socket;
 
 use super::batch::{Inbox, Outgoing};
+use super::route::Ways;
 use super::sockopt;
 use crate::error::{Error, Result};
 use crate::probe::{Event, Fragmentation, ProbeId, Source, Stamp};
@@ -167,6 +168,7 @@ pub struct Engine {
     ready: Vec<PollFlags>,
     /// Never sends: it is connected to learn what the kernel knows of a path.
     scout: Socket,
+    ways: Option<Ways>,
     identifier: Option<u16>,
     raw: bool,
     source: Option<Ipv4Addr>,
@@ -269,13 +271,13 @@ impl Engine {
     }
 
     /// The path MTU to `destination` as the kernel knows it, in bytes; at least the interface's.
+    /// May be asked at any time, in a sandbox as well.
     ///
     /// # Errors
     /// What the kernel says when it knows no way there.
-    pub fn mtu_towards(&self, destination: Ipv4Addr) -> io::Result<u32> {
-        self.look_towards(destination)?;
-        let mtu: libc::c_int = sockopt::get(self.scout.as_fd(), libc::SOL_IP, libc::IP_MTU)?;
-        u32::try_from(mtu).map_err(io::Error::other)
+    pub fn mtu_towards(&mut self, destination: Ipv4Addr) -> io::Result<u32> {
+        let ways = self.ways.as_mut().ok_or(io::ErrorKind::Unsupported)?;
+        ways.mtu(destination)
     }
 
     /// Connects the scout, which sends nothing (udp(7)).

@@ -1,8 +1,8 @@
 //! Names by a child process, so that the process that reads packets needs neither name servers
 //! nor the libraries that ask them.
 //!
-//! The child is our own binary, started before the sandbox closes, and it gives up every
-//! capability before it reads its first question. Parent and child speak lines over a socket
+//! The child is our own binary, started before the sandbox closes, and it shuts a sandbox of its
+//! own before it reads its first question. Parent and child speak lines over a socket
 //! pair, one answer to each question, in order:
 //!
 //! ```text

@@ -39,10 +39,13 @@ pub enum Command {
     Send,
     /// Reads a saved capture and sends over a socket that is open.
     Replay,
+    /// The child that looks up names: makes sockets to name servers and daemons, reads and loads
+    /// what the C library needs for it. Under root it becomes nobody.
+    Resolver,
 }
 
 impl Command {
-    /// All of them.
+    /// All that a person types.
     pub const ALL: [Self; 7] = [
         Self::Decode,
         Self::Stats,
@@ -72,6 +75,9 @@ pub struct Sandbox<'a> {
     pub output_folder: Option<&'a Path>,
     /// Files that may still be opened for reading.
     pub inputs: &'a [PathBuf],
+    /// Folders and files that may still be read, with all that is in them. What is not there is
+    /// left out.
+    pub readable: &'a [PathBuf],
 }
 
 /// A user and its group.
@@ -121,6 +127,7 @@ impl Sandbox<'_> {
             user: None,
             output_folder: None,
             inputs: &[],
+            readable: &[],
         }
     }
 
@@ -142,7 +149,10 @@ impl Sandbox<'_> {
     pub fn enter(self) -> Result<Entered> {
         privileges::must_be_alone()?;
         let is_exposed = self.is_exposed();
-        let user = identity::target(self.user)?;
+        let user = match self.command {
+            Command::Resolver => identity::nobody()?,
+            _ => identity::target(self.user)?,
+        };
         let bounding_set_cleared = privileges::clear_bounding_set()?;
         if let Some(user) = &user {
             user.become_it()?;

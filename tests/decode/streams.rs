@@ -4,6 +4,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, Stdio};
 
 use nix::sys::signal::{Signal, kill};
@@ -267,4 +268,27 @@ fn a_file_that_grows_is_read_as_far_as_it_goes() {
         .expect("it can be written");
     let said = dotquad(&["decode", "--count", &path]);
     assert_eq!((said.out.as_str(), said.code), ("2\n", Some(0)));
+}
+
+#[test]
+fn a_signal_ends_who_waits_for_a_capture_to_begin() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let fifo = folder.path().join("fifo");
+    let made = Command::new("mkfifo").arg(&fifo).status();
+    assert!(made.expect("mkfifo runs").success());
+    for command in ["decode", "stats"] {
+        let mut child = Command::new(assert_cmd::cargo::cargo_bin!("dotquad"))
+            .arg(command)
+            .arg(&fifo)
+            .spawn()
+            .expect("it starts");
+        // Once the other end is open, it waits for the first bytes.
+        let writer = OpenOptions::new().write(true).open(&fifo);
+        let pid = i32::try_from(child.id()).expect("a process has a number");
+        kill(Pid::from_raw(pid), Signal::SIGINT).expect("it is ours to interrupt");
+        // The end of its input comes after the signal.
+        drop(writer);
+        let ended = child.wait().expect("it ends");
+        assert_eq!(ended.signal(), Some(Signal::SIGINT as i32), "{command}");
+    }
 }

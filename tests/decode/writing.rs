@@ -278,3 +278,68 @@ fn a_capture_without_frames_keeps_its_link_type() {
         assert_eq!(written[20..24], link_type.to_le_bytes(), "{capture}");
     }
 }
+
+#[test]
+fn an_output_that_never_begins_is_not_left_behind() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let output = folder.path().join("output.pcapng");
+    let output = output.to_str().expect("a name");
+    let text = folder.path().join("text");
+    fs::write(&text, "no capture at all\n").expect("a file");
+    let empty = folder.path().join("empty");
+    fs::write(&empty, "").expect("a file");
+    let sound = "captures/icmp_echo.pcap";
+    let no_user = ["--user", "no such user"];
+    for words in [
+        vec!["decode", text.to_str().expect("a name")],
+        vec!["decode", empty.to_str().expect("a name")],
+        [&["decode", sound][..], &no_user].concat(),
+        vec!["decode", sound, "--format", "csv", "--fields", "nonsense"],
+        [
+            &["send", "192.0.2.1", "--source", "192.0.2.2", "--udp"][..],
+            &no_user,
+        ]
+        .concat(),
+        vec![
+            "send",
+            "192.0.2.1",
+            "--source",
+            "192.0.2.2",
+            "--udp",
+            "--fragment",
+            "20",
+        ],
+    ] {
+        let said = dotquad(&[&words[..], &["-w", output]].concat());
+        assert_eq!(said.code, Some(2), "{words:?}: {}", said.err);
+        assert!(!Path::new(output).exists(), "{words:?}");
+        // What was there before stays as it was.
+        fs::write(output, "older").expect("a file");
+        let said = dotquad(&[&words[..], &["-w", output]].concat());
+        assert_eq!(said.code, Some(2), "{words:?}: {}", said.err);
+        assert_eq!(
+            fs::read(output).expect("it is there"),
+            b"older",
+            "{words:?}"
+        );
+        fs::remove_file(output).expect("it is there");
+    }
+}
+
+/// What the first bytes do not tell is found where nothing can be removed any more: it is said.
+#[test]
+fn an_output_that_stays_empty_is_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let output = folder.path().join("output.pcapng");
+    let cut = folder.path().join("cut.pcap");
+    fs::write(&cut, &pcap(IPV4, &[])[..10]).expect("a file");
+    let words = ["decode", "-w", output.to_str().expect("a name")];
+    let said = dotquad(&[&words[..], &[cut.to_str().expect("a name")]].concat());
+    assert_eq!(said.code, Some(1), "{}", said.err);
+    assert!(
+        said.err
+            .contains("output.pcapng was created and is left empty"),
+        "{}",
+        said.err
+    );
+}

@@ -1,11 +1,13 @@
-//! Names in filters: the child asks a name server over the network, and reads the host's files.
+//! Names in filters and of addresses: the child asks a name server over the network, reads the
+//! host's files, and holds no power meanwhile.
 //!
 //! The name server is a thread here, on an address of the namespace's loopback interface; the
 //! program is started where /etc says so, in a mount namespace of its own.
 
-use std::fs;
-use std::io;
+use std::fs::{self, Permissions};
+use std::io::{self, BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, UdpSocket};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::sync::mpsc::{self, Receiver};
@@ -33,7 +35,7 @@ const FILES: [(&str, &str); 5] = [
 ];
 
 /// What the name server knows.
-const ZONE: [(&str, &[Ipv4Addr]); 2] = [
+const ZONE: [(&str, &[Ipv4Addr]); 3] = [
     (
         "web.example",
         &[
@@ -42,6 +44,7 @@ const ZONE: [(&str, &[Ipv4Addr]); 2] = [
         ],
     ),
     ("gate.example", &[Ipv4Addr::new(192, 0, 2, 254)]),
+    ("host.example", &[Ipv4Addr::new(192, 0, 2, 1)]),
 ];
 
 pub(super) fn trials(powers: Powers) -> Vec<Trial> {
@@ -55,7 +58,7 @@ pub(super) fn trials(powers: Powers) -> Vec<Trial> {
 }
 
 /// A namespace can be made in which files of /etc are others.
-fn can_mount() -> bool {
+pub(super) fn can_mount() -> bool {
     let mut probe = Command::new("unshare");
     probe.args(["-m", "--", "mount", "--bind", "/etc", "/etc"]);
     let quiet = probe.stdout(Stdio::null()).stderr(Stdio::null()).status();
@@ -69,10 +72,7 @@ fn names_are_asked_for() -> Result<(), Failed> {
     if !up.success() {
         return Err("the loopback interface does not come up".into());
     }
-    let folder = tempfile::tempdir()?;
-    for (name, text) in FILES {
-        fs::write(folder.path().join(name), text)?;
-    }
+    let folder = etc()?;
     let asked = serve()?;
     // Words of the filter, the same in numbers, and the names that the server hears of.
     for (named, plain, questions) in [
@@ -131,7 +131,80 @@ fn names_are_asked_for() -> Result<(), Failed> {
             return Err(format!("{unknown}: {:?}, {said}", output.status).into());
         }
     }
+    addresses_have_names(folder.path())
+}
+
+/// `dotquad decode --names` shows the name that the server knows, and the child that asked for it
+/// is inside its sandbox; as root it is root no more.
+fn addresses_have_names(etc: &Path) -> Result<(), Failed> {
+    let mut command = inside(etc, &["decode", "--names", "-"]);
+    let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = piped.env_remove("SUDO_UID").spawn()?;
+    let mut input = child.stdin.take().ok_or("it is piped")?;
+    let capture = concat!(env!("CARGO_MANIFEST_DIR"), "/captures/icmp_echo.pcap");
+    input.write_all(&fs::read(capture)?)?;
+    let mut line = String::new();
+    BufReader::new(child.stdout.as_mut().ok_or("it is piped")?).read_line(&mut line)?;
+    let statuses = children(child.id())?;
+    drop(input);
+    let ended = child.wait()?;
+    if !ended.success() || !line.contains("host.example > 198.51.100.2 ") {
+        return Err(format!("{ended}: {line}").into());
+    }
+    let [status] = &statuses[..] else {
+        return Err(format!("{} children", statuses.len()).into());
+    };
+    let map = fs::read_to_string("/proc/self/uid_map")?;
+    let is_root = map.split_whitespace().eq(["0", "0", "4294967295"]);
+    let user = if is_root { "65534" } else { "0" };
+    let ids = [user; 4].join(" ");
+    let none = "0000000000000000";
+    for (key, expected) in [
+        ("Uid", ids.as_str()),
+        ("CapInh", none),
+        ("CapPrm", none),
+        ("CapEff", none),
+        ("CapAmb", none),
+        ("CapBnd", none),
+        ("NoNewPrivs", "1"),
+        ("Seccomp", "2"),
+        ("Threads", "1"),
+    ] {
+        let line = status
+            .lines()
+            .find_map(|line| line.split_once(':').filter(|it| it.0 == key));
+        let found = line.map(|(_, value)| value.trim().replace('\t', " "));
+        if found.as_deref() != Some(expected) {
+            return Err(format!("{key} is {found:?}, not {expected}").into());
+        }
+    }
     Ok(())
+}
+
+/// A folder to be seen as /etc.
+pub(super) fn etc() -> io::Result<tempfile::TempDir> {
+    let folder = tempfile::tempdir()?;
+    // As /etc is: the child is nobody, who reads what all may read.
+    fs::set_permissions(folder.path(), Permissions::from_mode(0o755))?;
+    for (name, text) in FILES {
+        fs::write(folder.path().join(name), text)?;
+    }
+    Ok(folder)
+}
+
+/// What the kernel says of each child of a process.
+fn children(parent: u32) -> io::Result<Vec<String>> {
+    let parent = format!("PPid:\t{parent}\n");
+    let mut children = Vec::new();
+    for process in fs::read_dir("/proc")? {
+        // Processes come and go meanwhile.
+        if let Ok(status) = fs::read_to_string(process?.path().join("status"))
+            && status.contains(&parent)
+        {
+            children.push(status);
+        }
+    }
+    Ok(children)
 }
 
 /// The program for a filter, as it is printed.
@@ -146,16 +219,21 @@ fn listing(etc: &Path, filter: &str) -> Result<String, Failed> {
 
 /// `dotquad filter` where `etc` is /etc.
 fn run(etc: &Path, filter: &str) -> io::Result<Output> {
-    const SCRIPT: &str = "mount --bind \"$1\" /etc && exec \"$2\" filter \"$3\"";
+    inside(etc, &["filter", filter]).output()
+}
+
+/// `dotquad` with these words where `etc` is /etc.
+fn inside(etc: &Path, words: &[&str]) -> Command {
+    const SCRIPT: &str = "mount --bind \"$1\" /etc && shift && exec \"$@\"";
     let mut command = Command::new("unshare");
     command.args(["-m", "--", "sh", "-c", SCRIPT, "sh"]);
-    command.arg(etc).arg(cargo_bin("dotquad")).arg(filter);
-    command.output()
+    command.arg(etc).arg(cargo_bin("dotquad")).args(words);
+    command
 }
 
 /// Starts the name server, which runs as long as this program; the names it is asked for, in lower
 /// case.
-fn serve() -> io::Result<Receiver<String>> {
+pub(super) fn serve() -> io::Result<Receiver<String>> {
     let socket = UdpSocket::bind((SERVER, 53))?;
     let (heard, asked) = mpsc::channel();
     thread::spawn(move || {
@@ -173,7 +251,8 @@ fn serve() -> io::Result<Receiver<String>> {
     Ok(asked)
 }
 
-/// The name that a message asks the IPv4 addresses of, and the answer (RFC 1035 section 4.1).
+/// The name that a message asks the IPv4 addresses or the name of, and the answer (RFC 1035 sections
+/// 3.5 and 4.1).
 fn answer(message: &[u8]) -> Option<(String, Vec<u8>)> {
     let (header, rest) = message.split_at_checked(12)?;
     let mut labels: Vec<String> = Vec::new();
@@ -187,21 +266,52 @@ fn answer(message: &[u8]) -> Option<(String, Vec<u8>)> {
         }
         labels.push(String::from_utf8_lossy(label).to_lowercase());
     }
-    // Type A, class IN.
-    let asks = left.get(..4)? == [0, 1, 0, 1];
     let question = rest.get(..rest.len().checked_sub(left.len())?.checked_add(4)?)?;
     let name = labels.join(".");
-    let known = ZONE.iter().find(|(zone, _)| *zone == name);
-    let addresses = known.filter(|_| asks).map_or(&[][..], |(_, found)| *found);
+    // Type A or PTR, class IN.
+    let (known, records): (bool, Vec<Vec<u8>>) = match left.get(..4)? {
+        [0, 12, 0, 1] => {
+            let named = |addresses: &[Ipv4Addr]| addresses.iter().any(|it| reverse(*it) == name);
+            let found = ZONE.iter().find(|(_, addresses)| named(addresses));
+            let record = found.map(|(name, _)| encoded(name));
+            (found.is_some(), record.into_iter().collect())
+        }
+        kind => {
+            let found = ZONE.iter().find(|(zone, _)| *zone == name);
+            let addresses = found.filter(|_| kind == [0, 1, 0, 1]);
+            let addresses = addresses.map_or(&[][..], |(_, found)| *found);
+            let records = addresses.iter().map(|it| it.octets().to_vec());
+            (found.is_some(), records.collect())
+        }
+    };
     let mut answer = header.get(..2)?.to_vec();
     // A response, recursion desired and available; 3 says that there is no such name.
-    answer.extend([0x81, if known.is_some() { 0x80 } else { 0x83 }]);
-    answer.extend([0, 1, 0, u8::try_from(addresses.len()).ok()?, 0, 0, 0, 0]);
+    answer.extend([0x81, if known { 0x80 } else { 0x83 }]);
+    answer.extend([0, 1, 0, u8::try_from(records.len()).ok()?, 0, 0, 0, 0]);
     answer.extend(question);
-    for address in addresses {
-        // The name is the one at byte 12; type A, class IN, for a minute, four bytes.
-        answer.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4]);
-        answer.extend(address.octets());
+    let kind = left.get(..4)?;
+    for record in records {
+        // The name is the one at byte 12; the type and class asked for, for a minute.
+        answer.extend([0xc0, 12]);
+        answer.extend(kind);
+        answer.extend([0, 0, 0, 60, 0, u8::try_from(record.len()).ok()?]);
+        answer.extend(record);
     }
     Some((name, answer))
+}
+
+/// The name under which the name of an address is found.
+fn reverse(address: Ipv4Addr) -> String {
+    let [a, b, c, d] = address.octets();
+    format!("{d}.{c}.{b}.{a}.in-addr.arpa")
+}
+
+/// A name as it stands in a message.
+fn encoded(name: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for label in name.split('.').chain([""]) {
+        bytes.push(u8::try_from(label.len()).expect("labels are short"));
+        bytes.extend(label.as_bytes());
+    }
+    bytes
 }

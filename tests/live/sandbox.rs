@@ -582,7 +582,12 @@ fn setcap_copy() -> Result<(), Failed> {
     // Who is not root becomes nobody else.
     let mut other = Command::new(&copy);
     other.uid(NOBODY).gid(NOBODY).env_remove("SUDO_UID");
-    let output = other.args(["decode", "--user", "root", "-"]).output()?;
+    let capture = concat!(env!("CARGO_MANIFEST_DIR"), "/captures/icmp_echo.pcap");
+    let readable = folder.path().join("capture.pcap");
+    fs::copy(capture, &readable)?;
+    fs::set_permissions(&readable, fs::Permissions::from_mode(0o644))?;
+    let words = ["decode", "--user", "root"];
+    let output = other.args(words).arg(readable).output()?;
     let said = String::from_utf8(output.stderr)?;
     assert!(said.contains("only root can"), "{said}");
     assert_eq!(output.status.code(), Some(2));

@@ -6,7 +6,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::Written;
 use crate::capture::Compression;
@@ -25,6 +25,21 @@ pub(super) struct Target {
     file: File,
     /// A regular file that was named.
     own: bool,
+    fresh: Fresh,
+}
+
+/// The name of a file that was not there before: it goes again when this is dropped, unless it
+/// was taken out.
+#[derive(Debug, Default)]
+struct Fresh(Option<PathBuf>);
+
+impl Drop for Fresh {
+    fn drop(&mut self) {
+        if let Some(path) = &self.0 {
+            // In a sandbox it cannot be done.
+            let _ = fs::remove_file(path);
+        }
+    }
 }
 
 impl Target {
@@ -36,20 +51,36 @@ impl Target {
             let file = descriptor
                 .map_err(|error| Error::usage(format!("opening {name}"), plain(&error)))?
                 .into();
-            let own = false;
-            return Ok(Self { name, file, own });
+            return Ok(Self {
+                name,
+                file,
+                own: false,
+                fresh: Fresh::default(),
+            });
         }
         let name = error::named(path);
         let refuse = |error: io::Error| Error::usage(format!("creating {name}"), plain(&error));
-        // Not emptied by opening it: it may turn out to be a device.
-        let file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path)
-            .map_err(refuse)?;
+        let mut options = OpenOptions::new();
+        let options = options.write(true);
+        let created = options.clone().create_new(true).open(path);
+        let (file, fresh) = if let Ok(file) = created {
+            (file, Fresh(Some(path.to_owned())))
+        } else {
+            // Not emptied by opening it: it may turn out to be a device.
+            let file = options.create(true).truncate(false).open(path);
+            (file.map_err(refuse)?, Fresh::default())
+        };
         let own = file.metadata().map_err(refuse)?.is_file();
-        Ok(Self { name, file, own })
+        Ok(Self {
+            name,
+            file,
+            own,
+            fresh,
+        })
+    }
+
+    pub(super) fn is_fresh(&self) -> bool {
+        self.fresh.0.is_some()
     }
 }
 
@@ -89,7 +120,13 @@ impl std::fmt::Debug for Sink {
 impl Sink {
     /// Over what is open. Only a regular file is emptied, and not standard output.
     pub(super) fn start(target: Target, compression: Compression) -> Result<Self> {
-        let Target { name, file, own } = target;
+        let Target {
+            name,
+            file,
+            own,
+            mut fresh,
+        } = target;
+        fresh.0 = None;
         if own {
             file.set_len(0)
                 .map_err(|error| Error::usage(format!("creating {name}"), plain(&error)))?;

@@ -17,6 +17,7 @@ use super::{BATCH, Cards, Engine, Mode, Options, Port, Role, Unanswered, sieve};
 use crate::error::{Error, Result, named};
 use crate::net::ancillary;
 use crate::net::batch::{Inbox, Outgoing, Received};
+use crate::net::route::Ways;
 use crate::net::sockopt;
 use crate::probe::Fragmentation;
 
@@ -412,6 +413,7 @@ fn assemble(
         ports,
         ready: Vec::new(),
         scout,
+        ways: Ways::open(options.interface.as_deref()).ok(),
         identifier,
         raw,
         source: options.source,

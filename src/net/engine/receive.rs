@@ -120,6 +120,8 @@ impl Engine {
             let now = clock.now();
             for message in self.inbox.messages() {
                 let notes = Notes::read(message.control);
+                // The first that the card times has a probe that it did not.
+                let cards = self.cards;
                 self.cards.came |= notes.hardware.is_some();
                 if let Some(drops) = notes.drops {
                     dropped(port, drops, now, sink);
@@ -130,7 +132,7 @@ impl Engine {
                             port.role,
                             &message,
                             &notes,
-                            self.cards,
+                            cards,
                             &mut self.rebuilt,
                             |event| {
                                 sink(now, event);
@@ -138,7 +140,7 @@ impl Engine {
                         );
                     }
                     Role::Hearing | Role::Raw(_) | Role::HeaderIncluded => {
-                        whole(&message, notes.stamp(self.cards), |event| sink(now, event));
+                        whole(&message, notes.stamp(cards), |event| sink(now, event));
                     }
                 }
             }

@@ -2,56 +2,55 @@
 //!
 //! Must not know what the names are for.
 
-use std::io::{self, BufRead, Write};
+use std::env;
+use std::io::{BufRead, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 
 use dns_lookup::{AddrFamily, AddrInfoHints, LookupError, LookupErrorKind, SockType};
 use nix::libc;
 
 use crate::error::{Error, Result};
+use crate::net::sandbox::{Command, Sandbox};
 
-/// Answers one question a line until the input ends, after giving up every capability.
+/// Where the C library's resolver and its modules keep what they read: nsswitch.conf(5),
+/// resolv.conf(5) and hosts(5), which may be links into /run; libraries; sockets and caches of
+/// daemons that know names.
+const PLACES: [&str; 10] = [
+    "/etc",
+    "/run",
+    "/var/run",
+    "/var/lib/sss",
+    "/lib",
+    "/lib64",
+    "/usr/lib",
+    "/usr/lib64",
+    "/usr/local/lib",
+    "/nix/store",
+];
+
+/// Variables that name one more of them (resolv.conf(5), hostname(7), ld.so(8)).
+const NAMED: [&str; 3] = ["HOSTALIASES", "RESOLV_HOST_CONF", "LD_LIBRARY_PATH"];
+
+/// Answers one question a line until the input ends, inside a sandbox of its own. To be called
+/// before any other thread runs.
 ///
 /// # Errors
 ///
-/// [`crate::error::Kind::Usage`] when capabilities cannot be given up or the input cannot be
-/// read; `Write` or `ClosedPipe` when nobody takes the answers.
+/// [`crate::error::Kind::Usage`] when the sandbox cannot be entered or the input cannot be read;
+/// `Write` or `ClosedPipe` when nobody takes the answers.
 pub fn serve(input: impl BufRead, output: impl Write) -> Result<()> {
-    give_up_privileges().map_err(|why| Error::usage("giving up privileges", why))?;
+    let mut readable: Vec<PathBuf> = PLACES.iter().map(PathBuf::from).collect();
+    for name in NAMED {
+        let value = env::var_os(name).unwrap_or_default();
+        readable.extend(env::split_paths(&value).filter(|it| it.is_absolute()));
+    }
+    let sandbox = Sandbox {
+        readable: &readable,
+        ..Sandbox::new(Command::Resolver)
+    };
+    sandbox.enter()?;
     answer_all(input, output)
-}
-
-/// What is given up is given up for the calling thread: the child has no other.
-#[cfg(target_os = "linux")]
-fn give_up_privileges() -> io::Result<()> {
-    use caps::{CapSet, Capability};
-
-    // Only who holds CAP_SETPCAP may empty the bounding set; for everyone else it stays, and
-    // no_new_privs makes it harmless.
-    if caps::has_cap(None, CapSet::Effective, Capability::CAP_SETPCAP).map_err(io::Error::other)? {
-        // One by one: an older kernel refuses to hear of capabilities it does not have.
-        for capability in caps::runtime::thread_all_supported() {
-            caps::drop(None, CapSet::Bounding, capability).map_err(io::Error::other)?;
-        }
-    }
-    // A set cannot hold what the one before it must hold: ambient needs inheritable and
-    // permitted, effective needs permitted.
-    for set in [
-        CapSet::Ambient,
-        CapSet::Inheritable,
-        CapSet::Effective,
-        CapSet::Permitted,
-    ] {
-        caps::clear(None, set).map_err(io::Error::other)?;
-    }
-    nix::sys::prctl::set_no_new_privs()?;
-    Ok(())
-}
-
-#[cfg(not(target_os = "linux"))]
-#[expect(clippy::unnecessary_wraps, reason = "there is nothing to give up here")]
-fn give_up_privileges() -> io::Result<()> {
-    Ok(())
 }
 
 pub(super) fn answer_all(mut input: impl BufRead, mut output: impl Write) -> Result<()> {
@@ -189,24 +188,5 @@ mod tests {
     fn a_name_cannot_break_the_line() {
         assert_eq!(escaped("a\nb \u{e9}"), r"a\u{a}b\u{20}\u{e9}");
         assert_eq!(escaped("host-1.example.org"), "host-1.example.org");
-    }
-
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn no_capability_is_kept() {
-        // Capabilities belong to threads: this one gives up its own and no other's.
-        let status = std::thread::spawn(|| {
-            give_up_privileges().unwrap();
-            std::fs::read_to_string("/proc/thread-self/status").unwrap()
-        });
-        let status = status.join().unwrap();
-        let value = |key: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(key));
-            line.unwrap().trim().to_owned()
-        };
-        for set in ["CapInh:", "CapPrm:", "CapEff:", "CapAmb:"] {
-            assert_eq!(value(set), "0000000000000000", "{set}");
-        }
-        assert_eq!(value("NoNewPrivs:"), "1");
     }
 }

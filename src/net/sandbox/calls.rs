@@ -52,6 +52,14 @@ const TERMINAL: &[u64] = &[
 )]
 const WAITING: &[u64] = &[libc::FIONBIO as u64];
 
+/// How much has come.
+#[allow(
+    clippy::unnecessary_cast,
+    clippy::cast_sign_loss,
+    reason = "by C library"
+)]
+const READABLE: &[u64] = &[libc::FIONREAD as u64];
+
 /// The calls of everyone: memory, threads, clocks, signals, and descriptors that are open.
 const BASE: &[Call] = &[
     // Memory, none of it to be run.
@@ -61,7 +69,7 @@ const BASE: &[Call] = &[
     (libc::SYS_mprotect, Lacks(2, EXECUTABLE)),
     (libc::SYS_mremap, Always),
     (libc::SYS_munmap, Always),
-    // Threads, but no processes; limits are read and not set; threads get names.
+    // Threads, but no processes; threads get names.
     (libc::SYS_clone, Has(0, THREAD)),
     (libc::SYS_exit, Always),
     (libc::SYS_exit_group, Always),
@@ -70,7 +78,6 @@ const BASE: &[Call] = &[
     (libc::SYS_getrandom, Always),
     (libc::SYS_gettid, Always),
     (libc::SYS_prctl, Is(0, &[bits(libc::PR_SET_NAME)])),
-    (libc::SYS_prlimit64, Is(2, &[0])),
     (libc::SYS_rseq, Always),
     (libc::SYS_sched_getaffinity, Always),
     (libc::SYS_sched_yield, Always),
@@ -91,19 +98,13 @@ const BASE: &[Call] = &[
     (libc::SYS_tgkill, Ourselves),
     // Descriptors.
     (libc::SYS_close, Always),
-    (libc::SYS_dup, Always),
     (libc::SYS_fcntl, Always),
-    (libc::SYS_fdatasync, Always),
     (libc::SYS_fstat, Always),
-    (libc::SYS_fsync, Always),
     (libc::SYS_ftruncate, Always),
     (libc::SYS_lseek, Always),
     (libc::SYS_newfstatat, Has(3, OF_DESCRIPTOR)),
     (libc::SYS_ppoll, Always),
-    (libc::SYS_pread64, Always),
-    (libc::SYS_pwrite64, Always),
     (libc::SYS_read, Always),
-    (libc::SYS_readv, Always),
     (libc::SYS_statx, Has(2, OF_DESCRIPTOR)),
     (libc::SYS_write, Always),
     (libc::SYS_writev, Always),
@@ -154,13 +155,73 @@ const PACKETS: &[Call] = &[
     (libc::SYS_sendmsg, Always),
 ];
 
+/// A datagram socket that is connected to ask the kernel for a path's MTU, and sends nothing. No
+/// other can be: there is no call that makes one, and those that are open send where they like.
+const SCOUT: &[Call] = &[(libc::SYS_connect, Is(2, &[ADDRESS]))];
+
+/// The length of a socket's IPv4 address.
+const ADDRESS: u64 = size_of::<libc::sockaddr_in>() as u64;
+
+/// What the C library's resolver does, with the modules that nsswitch.conf(5) may name.
+const NAMES: &[Call] = &[
+    // Asking name servers, and daemons of this host.
+    (
+        libc::SYS_socket,
+        Is(
+            0,
+            &[
+                bits(libc::AF_UNIX),
+                bits(libc::AF_INET),
+                bits(libc::AF_INET6),
+                bits(libc::AF_NETLINK),
+            ],
+        ),
+    ),
+    (libc::SYS_bind, Always),
+    (libc::SYS_connect, Always),
+    (libc::SYS_getpeername, Always),
+    (libc::SYS_getsockname, Always),
+    (libc::SYS_getsockopt, Always),
+    (libc::SYS_ioctl, Is(1, READABLE)),
+    (libc::SYS_recvmsg, Always),
+    (libc::SYS_sendmmsg, Always),
+    (libc::SYS_sendmsg, Always),
+    // Reading files of /etc. Which may be read is Landlock's matter.
+    (libc::SYS_faccessat, Always),
+    (libc::SYS_getdents64, Always),
+    (libc::SYS_newfstatat, Always),
+    (libc::SYS_openat, Always),
+    (libc::SYS_readlinkat, Always),
+    (libc::SYS_statx, Always),
+    // Loading modules: the one list in which memory may be run.
+    (libc::SYS_mmap, Always),
+    (libc::SYS_mprotect, Always),
+    // Who and where we are.
+    (libc::SYS_getegid, Always),
+    (libc::SYS_geteuid, Always),
+    (libc::SYS_getgid, Always),
+    (libc::SYS_getuid, Always),
+    (libc::SYS_sysinfo, Always),
+    (libc::SYS_uname, Always),
+];
+
+#[cfg(target_arch = "x86_64")]
+const NAMES_OLDER: &[Call] = &[
+    (libc::SYS_access, Always),
+    (libc::SYS_open, Always),
+    (libc::SYS_readlink, Always),
+    (libc::SYS_stat, Always),
+];
+#[cfg(not(target_arch = "x86_64"))]
+const NAMES_OLDER: &[Call] = &[];
+
 /// What a command adds to the base.
 fn additions(command: Command) -> &'static [&'static [Call]] {
     match command {
         Command::Decode | Command::Stats => &[],
-        Command::Sniff | Command::Ping | Command::Trace | Command::Send | Command::Replay => {
-            &[PACKETS]
-        }
+        Command::Sniff | Command::Send | Command::Replay => &[PACKETS],
+        Command::Ping | Command::Trace => &[PACKETS, SCOUT],
+        Command::Resolver => &[NAMES, NAMES_OLDER],
     }
 }
 
@@ -212,7 +273,6 @@ mod tests {
             libc::SYS_capset,
             libc::SYS_chroot,
             libc::SYS_clone3,
-            libc::SYS_connect,
             libc::SYS_execve,
             libc::SYS_execveat,
             libc::SYS_init_module,
@@ -257,6 +317,16 @@ mod tests {
             assert_eq!(has(&sandbox, libc::SYS_openat), opens || writes);
             assert_eq!(has(&sandbox, libc::SYS_unlinkat), writes);
             assert_eq!(has(&sandbox, libc::SYS_renameat2), writes);
+        }
+    }
+
+    #[test]
+    fn only_who_asks_for_a_path_connects() {
+        for command in Command::ALL {
+            let calls = of(&Sandbox::new(command));
+            let has = calls.iter().any(|(call, _)| *call == libc::SYS_connect);
+            let asks = matches!(command, Command::Ping | Command::Trace);
+            assert_eq!(has, asks, "{command:?}");
         }
     }
 

@@ -55,6 +55,19 @@ pub(super) fn confine(sandbox: &Sandbox<'_>, user: Option<&Identity>) -> Result<
                 .map_err(shut)?;
         }
     }
+    for place in sandbox.readable {
+        let Ok(opened) = PathFd::new(place) else {
+            continue;
+        };
+        let rights = if place.is_dir() {
+            AccessFs::ReadFile | AccessFs::ReadDir
+        } else {
+            AccessFs::ReadFile.into()
+        };
+        rules = rules
+            .add_rule(PathBeneath::new(opened, rights))
+            .map_err(shut)?;
+    }
     let status = rules.restrict_self().map_err(shut)?;
     Ok(status.ruleset != RulesetStatus::NotEnforced
         && matches!(status.landlock, LandlockStatus::Available { .. }))

@@ -2,7 +2,7 @@
 //!
 //! It must not know what the user may do afterwards.
 
-use std::env;
+use std::{env, fs};
 
 use nix::unistd::{
     Gid, Uid, User, getegid, geteuid, getresgid, getresuid, getuid, initgroups, setgroups,
@@ -11,6 +11,9 @@ use nix::unistd::{
 
 use super::{Identity, failed};
 use crate::error::{Error, Result};
+
+/// The user and the group that own no file: the kernel's overflow identity.
+const NOBODY: u32 = 65_534;
 
 /// Who to become; None to stay who we are.
 ///
@@ -39,6 +42,42 @@ pub(super) fn target(user: Option<&str>) -> Result<Option<Identity>> {
     Ok(match (number("SUDO_UID"), number("SUDO_GID")) {
         (Some(uid), Some(gid)) if uid != 0 => Some(known(uid, gid)),
         _ => None,
+    })
+}
+
+/// Who to become when it is nobody's business who we were: root becomes the user that owns
+/// nothing. None to stay who we are.
+///
+/// # Errors
+/// As [`target`].
+pub(super) fn nobody() -> Result<Option<Identity>> {
+    let target = target(None)?;
+    if target.is_some() || !geteuid().is_root() || !is_here("uid") || !is_here("gid") {
+        return Ok(target);
+    }
+    Ok(Some(Identity {
+        name: None,
+        uid: NOBODY,
+        gid: NOBODY,
+    }))
+}
+
+/// Whether [`NOBODY`] is one of the users (or groups) of this user namespace: who is root in one
+/// of his own alone has nobody else to become (user_namespaces(7)).
+fn is_here(kind: &str) -> bool {
+    let Ok(map) = fs::read_to_string(format!("/proc/self/{kind}_map")) else {
+        return true;
+    };
+    map.lines().any(|line| {
+        let mut numbers = line.split_whitespace().map(str::parse::<u32>);
+        let (Some(Ok(first)), _, Some(Ok(count))) =
+            (numbers.next(), numbers.next(), numbers.next())
+        else {
+            return false;
+        };
+        NOBODY
+            .checked_sub(first)
+            .is_some_and(|offset| offset < count)
     })
 }
 
