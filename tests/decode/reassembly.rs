@@ -156,16 +156,19 @@ fn half() -> Vec<u8> {
 
 #[test]
 fn what_never_came_shows_on_the_next_frame_of_any_kind() {
-    let mut whole = half();
-    // The same without the flag, under another number: no fragment.
-    (whole[5], whole[6]) = (8, 0);
-    whole[10..12].fill(0);
-    let sum = dotquad::wire::checksum::checksum(&whole[..20]).to_be_bytes();
-    whole[10..12].copy_from_slice(&sum);
+    // The same without the flag, each under another number: no fragments, and no copies.
+    let whole = |number: u8| {
+        let mut whole = half();
+        (whole[5], whole[6]) = (number, 0);
+        whole[10..12].fill(0);
+        let sum = dotquad::wire::checksum::checksum(&whole[..20]).to_be_bytes();
+        whole[10..12].copy_from_slice(&sum);
+        whole
+    };
     let mut capture = super::pcap_header(super::IPV4);
     capture.extend(record(1_700_000_000, 0, &half()));
-    for seconds in [60, 61, 62] {
-        capture.extend(record(1_700_000_000 + seconds, 0, &whole));
+    for (number, seconds) in [(8, 60), (9, 61), (10, 62)] {
+        capture.extend(record(1_700_000_000 + seconds, 0, &whole(number)));
     }
     let odd = |options: &str| {
         let said = decode_bytes(&format!("--format ndjson {options}"), capture.clone());

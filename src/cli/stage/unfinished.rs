@@ -69,12 +69,11 @@ fn described(datagram: &Unfinished) -> String {
     text.str(" > ");
     text.ipv4(datagram.destination);
     text.push(b' ');
-    match names::protocol(datagram.protocol) {
-        Some(name) => text.str(name),
-        None => {
-            text.str("protocol ");
-            text.number(u64::from(datagram.protocol));
-        }
+    if let Some(name) = names::protocol(datagram.protocol) {
+        text.str(name);
+    } else {
+        text.str("protocol ");
+        text.number(u64::from(datagram.protocol));
     }
     text.str(" id ");
     text.number(u64::from(datagram.identification));

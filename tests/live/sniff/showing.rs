@@ -103,8 +103,8 @@ pub(super) fn reassembles() -> Result<(), Failed> {
     let ended = sniffer.ended()?;
     assert_eq!(ended.adds_up("shown"), 3, "{}", ended.err);
     assert_eq!(ended.lines().len(), 3);
-    // As the kernel's program cannot tell ports from fragments, what is no fragment and has
-    // another port does not come at all.
+    // The second fragment, and the three of the other datagram: nothing of them is shown. What is
+    // no fragment and has another port does not come at all.
     assert_eq!(ended.counter("refused by the filter"), 4, "{}", ended.err);
     Ok(())
 }
