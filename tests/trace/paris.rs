@@ -13,7 +13,7 @@ use toml::Table;
 
 use crate::drive::{Sight, drive, over};
 use crate::internet::Internet;
-use crate::scenarios::SOURCE;
+use crate::scenarios::{SOURCE, config, scenario};
 
 /// Four hops, each one of three routers; the second stage is reached from any of the first.
 fn diamond(seed: u64, balance: &str) -> Internet {
@@ -89,6 +89,18 @@ fn probes_of_one_flow_stay_together_and_those_of_another_do_not() {
         // 40 flows over 81 ways.
         assert!(ways.len() > 15, "{method:?}: {}", ways.len());
     }
+}
+
+#[test]
+fn the_first_question_goes_to_all_distances_at_once() {
+    let scenario = scenario("quiet-udp");
+    let mut internet = Internet::read(&scenario);
+    let config = config(&scenario, &internet);
+    let run = drive(&mut Trace::new(config), Sight::Raw, over(&mut internet));
+    let at_once = run.sent.iter().take_while(|(time, _)| time.is_zero());
+    let distances: Vec<u8> = at_once.map(|(_, datagram)| datagram[8]).collect();
+    assert_eq!(distances[..30], (1..=30).collect::<Vec<u8>>());
+    assert!(distances.len() <= 64, "{distances:?}");
 }
 
 #[test]

@@ -18,6 +18,10 @@ pub enum Report {
 
 /// One distance of a path.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a finding of its own, and any may stand beside any"
+)]
 pub struct Hop {
     /// The destination.
     pub target: Ipv4Addr,

@@ -23,9 +23,11 @@ const NEAR: u32 = 10;
 const LEAST_WAIT: Duration = Duration::from_millis(10);
 /// Hops behind the last that answered may be somewhat slower than all before them.
 const TAIL: Duration = Duration::from_millis(500);
-/// Where nothing has answered at all, this long before the rest of the questions.
-const SILENCE: Duration = Duration::from_millis(1500);
-/// A path whose end is silent has this long: as long as it takes where nothing answers.
+/// Where nothing has answered at all, this long before the rest of the questions: twice that, and
+/// starting a process, is 3 s.
+const SILENCE: Duration = Duration::from_millis(1495);
+/// A path whose end is silent has this long for slow questions: as long as it takes where nothing
+/// answers.
 const GIVEN_UP: Duration = Duration::from_secs(3);
 /// An answer waits this long for the stamp of its probe's departure.
 const STAMP: Duration = Duration::from_millis(1);

@@ -51,6 +51,9 @@ pub(super) fn undecided() -> Result<(), Failed> {
     ensure(text.contains("--recheck finds out"), || text.into_owned())
 }
 
+/// Runs `$2` where `$1` is /etc.
+const SCRIPT: &str = "mount --bind \"$1\" /etc && exec timeout 60 \"$2\" trace --names 10.0.99.1";
+
 /// A name server that never answers keeps neither probes nor the path back.
 pub(super) fn dead_name_server() -> Result<(), Failed> {
     let scenario = read("quiet-udp")?;
@@ -65,8 +68,6 @@ pub(super) fn dead_name_server() -> Result<(), Failed> {
     ] {
         fs::write(etc.path().join(name), text)?;
     }
-    const SCRIPT: &str =
-        "mount --bind \"$1\" /etc && exec timeout 60 \"$2\" trace --names 10.0.99.1";
     let mut command = Command::new("unshare");
     command.args(["-m", "--", "sh", "-c", SCRIPT, "sh"]);
     let output = command
