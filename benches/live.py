@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Times live capture and sending beside tcpdump, trafgen and hping3, and prints a Markdown table.
+"""Times live capture, sending and replay beside tcpdump, trafgen, hping3 and tcpreplay.
 
     benches/live.py [--runs N] [--packets N] [--binary FILE]
 
-Everything happens in a network namespace of its own, over a veth pair: no packet leaves it. One
+Prints a Markdown table. Everything happens in a network namespace of its own, over a veth pair: no packet leaves it. One
 core sends 60-byte UDP frames as fast as it can, the other listens; commands take turns, and a
 figure is the median of its runs. Takes root, two cores and iproute2; peers that are not installed
 are left out and said. Exit status: 1 when a goal is missed.
@@ -14,7 +14,9 @@ import os
 import re
 import shutil
 import signal
+import socket
 import statistics
+import struct
 import subprocess
 import sys
 import tempfile
@@ -27,6 +29,8 @@ NEAR, FAR = "near0", "far0"
 MACS = "02:00:00:00:00:01", "02:00:00:00:00:02"
 # How long a listener may take to empty its buffer once the sender is done.
 DRAIN = 2.0
+# Of a frame's arrival, by the receiving kernel's clock (socket(7)).
+SO_TIMESTAMPNS = 35
 
 
 def inside():
@@ -191,6 +195,76 @@ def sending(binary, folder, runs, packets):
     return ours >= theirs
 
 
+def paced(path, frames):
+    """A capture of frames one millisecond apart, each with its number at the end."""
+    with path.open("wb") as out:
+        out.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65536, 1))
+        for number in range(frames):
+            frame = bytes.fromhex("02000000009902000000000188b5") + bytes(42)
+            frame += struct.pack(">I", number)
+            seconds, milliseconds = divmod(number, 1000)
+            out.write(struct.pack("<IIII", seconds, milliseconds * 1000, 60, 60) + frame)
+
+
+def lateness(line, frames):
+    """How far from its time each frame arrives, counted from the first, in ms; processor time."""
+    tap = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+    tap.bind((FAR, 0))
+    tap.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+    tap.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 24)
+    tap.settimeout(3)
+    process = subprocess.Popen(
+        pinned(0, line), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    first, off = None, []
+    while len(off) < frames:
+        frame, control, _, _ = tap.recvmsg(2048, 64)
+        if frame[12:14] != b"\x88\xb5":
+            continue
+        seconds, nanoseconds = struct.unpack("qq", control[0][2][:16])
+        now = seconds * 10**9 + nanoseconds - struct.unpack(">I", frame[-4:])[0] * 10**6
+        first = now if first is None else first
+        off.append(abs(now - first) / 1e6)
+    _, _, usage = os.wait4(process.pid, 0)
+    process.returncode = 0
+    tap.close()
+    return sorted(off), usage.ru_utime + usage.ru_stime
+
+
+def replaying(binary, folder, runs, frames=5000):
+    """A row about keeping time; True when its goal is reached."""
+    capture = folder / "paced.pcap"
+    paced(capture, frames)
+    lines = {"ours": [binary, "replay", capture, "-i", NEAR, "--yes"]}
+    tcpreplay = shutil.which("tcpreplay")
+    if tcpreplay:
+        lines["tcpreplay"] = [tcpreplay, "-i", NEAR, capture]
+    all_of = {name: [] for name in lines}
+    for _ in range(runs):
+        for name, line in lines.items():
+            all_of[name].append(lateness(line, frames))
+
+    def words(name):
+        if name not in all_of:
+            return ""
+        off = sorted(it for run, _ in all_of[name] for it in run)
+        processor = statistics.median(spent for _, spent in all_of[name])
+        p99 = off[int(len(off) * 0.99)]
+        share = sum(it <= 1 for it in off) / len(off) * 100
+        return (
+            f"p50 {off[len(off) // 2]:.3f}, p99 {p99:.3f}, max {off[-1]:.3f} ms; "
+            f"{share:.2f} % within 1 ms; {processor / frames * 1e5:.0f} % of a core"
+        )
+
+    late = sum(it > 1 for run, _ in all_of["ours"] for it in run)
+    missed = " **missed**" if late else ""
+    print(
+        f"| replay at its own pace, {frames:,} frames 1 ms apart: off by | {words('ours')} | "
+        f"{words('tcpreplay')} |  | within 1 ms{missed} |"
+    )
+    return not late
+
+
 def sent():
     """Packets that have left the near end."""
     line = next(one for one in Path("/proc/self/net/dev").read_text().splitlines() if NEAR in one)
@@ -210,6 +284,7 @@ def main():
         folder = Path(name)
         reached = listening(arguments.binary, folder, arguments.runs, arguments.packets)
         reached &= sending(arguments.binary, folder, arguments.runs, arguments.packets)
+        reached &= replaying(arguments.binary, folder, arguments.runs)
     sys.exit(0 if reached else 1)
 
 

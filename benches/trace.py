@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Times dotquad trace beside traceroute on the scenarios of tests/scenarios/, played in real time
-behind a pair of virtual interfaces, and prints a Markdown table.
+behind a TUN device, and prints a Markdown table.
 
     benches/trace.py [--runs N] [--built FOLDER] [SCENARIO]...
 

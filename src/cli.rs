@@ -6,6 +6,7 @@
 use std::fmt::Display;
 use std::io::Write;
 
+mod accounts;
 mod anomalies;
 pub mod args;
 mod captures;
@@ -95,7 +96,13 @@ pub fn run(cli: &args::Cli, console: &mut Console<'_>) -> Result<Outcome> {
             "it takes Linux's sockets",
         )),
         args::Command::Send(send) => send::run(send, cli.color, console),
+        #[cfg(target_os = "linux")]
         args::Command::Replay(replay) => send::replay(replay, console),
+        #[cfg(not(target_os = "linux"))]
+        args::Command::Replay(_) => Err(crate::error::Error::usage(
+            "replaying",
+            "it takes Linux's sockets",
+        )),
         #[cfg(target_os = "linux")]
         args::Command::Trace(trace) => trace::run(trace, console),
         #[cfg(not(target_os = "linux"))]

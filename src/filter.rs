@@ -47,10 +47,10 @@ pub use prologue::{Scope, on_socket};
 use crate::wire::frame::{Frame, LinkType};
 use evaluate::Evaluator;
 use fault::Fault;
-use graph::{ACCEPT, Graph, Node, REJECT};
+use graph::{ACCEPT, Graph, REJECT};
 use layout::{Loader, Order, Source, View};
 use lower::Lowering;
-use value::{Ancillary, Comparison, Logic, Test, Value, Values};
+use value::{Ancillary, Comparison, Logic, Value, ValueId, Values};
 
 /// Where a program will run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,9 +60,9 @@ pub enum Target {
     /// In the kernel, on a packet socket that sees the link layer.
     Live,
     /// In the kernel, on a packet socket without link layer headers, such as the one for all
-    /// interfaces; frames are saved with a cooked header that the program does not see. A VLAN tag
-    /// that the hardware took out must not be put back into such frames: neither the program nor
-    /// the saved header's protocol field knows of it.
+    /// interfaces; frames are saved with a cooked header that the program does not see, and behind
+    /// it the VLAN tag that was taken out, if one was: the header's protocol is then the tag's, and
+    /// the packet's stands in the tag.
     LiveCooked,
 }
 
@@ -132,6 +132,9 @@ impl std::fmt::Debug for Options<'_> {
             .finish_non_exhaustive()
     }
 }
+
+/// The VLAN tags that the kernel knows and takes out (eth_type_vlan in if_vlan.h).
+const KERNEL_TAGS: [u32; 2] = [0x8100, 0x88a8];
 
 /// What tcpdump asks for when nothing else is said.
 const WHOLE_FRAME: u32 = 262_144;
@@ -233,9 +236,32 @@ impl Filter {
     /// A word that means nothing on this link type or target, a name that does not resolve, or an
     /// expression too big to compile; the place is pointed at.
     pub fn compile(expression: &Expression, options: &Options<'_>) -> Result<Self, CompileError> {
+        Self::new(expression, options, false)
+    }
+
+    /// As [`compile`](Self::compile), with a program that lets every fragment pass and every frame
+    /// that may hold one inside: for whoever puts datagrams together before they are judged.
+    /// [`matches`](Self::matches) goes by the expression alone.
+    ///
+    /// # Errors
+    ///
+    /// As `compile`; and a word about what only the kernel knows of a frame.
+    pub fn with_fragments(
+        expression: &Expression,
+        options: &Options<'_>,
+    ) -> Result<Self, CompileError> {
+        Self::new(expression, options, true)
+    }
+
+    fn new(
+        expression: &Expression,
+        options: &Options<'_>,
+        fragments: bool,
+    ) -> Result<Self, CompileError> {
         let text = &expression.text;
         let tree = expression.without_names(options.resolve)?;
-        let (mut program, mut exact) = compiled(text, tree.as_ref(), options, Order::HOST)?;
+        let (mut program, mut exact) =
+            compiled(text, tree.as_ref(), options, Order::HOST, fragments)?;
         let live = options.target != Target::File;
         if live && program.len() + prologue::LONGEST > LONGEST_KERNEL_PROGRAM {
             (program, exact) = (vec![accepting(options)], false);
@@ -249,13 +275,15 @@ impl Filter {
                     ..*options
                 },
                 Order::HOST,
+                false,
             )
         } else {
             Ok((program.clone(), exact))
         };
         // A file does not say whose byte order its loopback headers are in.
         let swapped = if !live && options.link_type == LinkType::NULL {
-            let (program, _) = compiled(text, tree.as_ref(), options, Order::HOST.other())?;
+            let (program, _) =
+                compiled(text, tree.as_ref(), options, Order::HOST.other(), fragments)?;
             Some(program)
         } else {
             None
@@ -362,12 +390,19 @@ fn accepting(options: &Options<'_>) -> Instruction {
     Instruction::new(0x06, bytes)
 }
 
-/// The program, and whether it is exact.
+/// Whether a value is this number.
+fn equals(values: &mut Values, value: ValueId, number: u32) -> Logic {
+    let right = values.constant(number);
+    layout::test(values, Comparison::Equal, value, right)
+}
+
+/// The program, and whether it is exact; with `fragments` it lets all of them pass.
 fn compiled(
     text: &Arc<str>,
     tree: Option<&tree::Node>,
     options: &Options<'_>,
     order: Order,
+    fragments: bool,
 ) -> Result<(Vec<Instruction>, bool), CompileError> {
     let mut values = Values::default();
     let mut exact = true;
@@ -393,7 +428,7 @@ fn compiled(
         };
         let mut logic = lowering.node(tree)?;
         exact &= lowering.exact;
-        if options.deep {
+        if options.deep || fragments {
             exact = false;
             logic = Logic::any([lowering.encapsulated(), logic]);
         }
@@ -401,33 +436,40 @@ fn compiled(
     };
     let mut facts = optimise::Facts::default();
     let mut graph = Graph::default();
-    let source = match (options.target, options.link_type) {
-        (Target::LiveCooked, LinkType::LINUX_SLL2) => Source::Headless(20),
-        (Target::LiveCooked, LinkType::LINUX_SLL) => Source::Headless(16),
-        _ => Source::Saved,
+    let header = match (options.target, options.link_type) {
+        (Target::LiveCooked, LinkType::LINUX_SLL2) => Some(20),
+        (Target::LiveCooked, LinkType::LINUX_SLL) => Some(16),
+        _ => None,
     };
-    let saved = lowered(&mut values, source)?;
+    let saved = lowered(&mut values, header.map_or(Source::Saved, Source::Headless))?;
     let mut entry = graph.build(&saved, ACCEPT, REJECT);
-    if options.target == Target::Live && options.link_type == LinkType::ETHERNET {
-        // Whether the hardware took a tag out is known only frame by frame.
-        let untagged = lowered(&mut values, Source::Untagged)?;
+    // Whether the hardware took a tag out is known only frame by frame.
+    let untagged = match header {
+        Some(header) => Some(Source::Tagless(header + 4)),
+        None if options.target == Target::Live && options.link_type == LinkType::ETHERNET => {
+            Some(Source::Untagged)
+        }
+        None => None,
+    };
+    if let Some(source) = untagged {
+        let untagged = lowered(&mut values, source)?;
         let other = graph.build(&untagged, ACCEPT, REJECT);
         if other != entry {
-            let left = values.intern(Value::Ancillary(Ancillary::VlanTagPresent));
-            let right = values.constant(1);
-            let test = Test {
-                comparison: Comparison::Equal,
-                left,
-                right,
-            };
-            entry = graph.intern(Node {
-                test,
-                yes: other,
-                no: entry,
-            });
+            let present = values.intern(Value::Ancillary(Ancillary::VlanTagPresent));
+            let present = equals(&mut values, present, 1);
+            entry = graph.build(&present, other, entry);
             let tag = values.intern(Value::Ancillary(Ancillary::VlanProtocol));
-            facts.assume(tag, &[0x8100, 0x88a8]);
+            facts.assume(tag, &KERNEL_TAGS);
         }
+    }
+    if header.is_some() && ![ACCEPT, REJECT].contains(&entry) {
+        // The kernel tells a cooked socket of a tag that it left in the packet as of one taken out,
+        // and of several as of one (vlan_get_protocol_dgram in af_packet.c); its filter sees none of
+        // them. Such frames pass, and are judged as they are saved.
+        let protocol = values.intern(Value::Ancillary(Ancillary::Protocol));
+        let tags = KERNEL_TAGS.map(|tag| equals(&mut values, protocol, tag));
+        entry = graph.build(&Logic::any(tags), ACCEPT, entry);
+        exact = false;
     }
     if graph.len() > MOST_TESTS {
         return Err(whole(text, "the expression makes too many tests"));

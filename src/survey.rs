@@ -4,3 +4,4 @@
 pub mod as_table;
 pub mod reassembly;
 pub mod stats;
+pub mod tracks;

@@ -95,7 +95,7 @@ fn every_anomaly_has_its_capture_and_every_capture_its_anomaly() {
 }
 
 /// Frames alone cannot show what takes several of them.
-const NEEDS_SEVERAL: [&str; 7] = [
+const NEEDS_SEVERAL: [&str; 18] = [
     "ipv4.fragment.overlap",
     "ipv4.fragment.conflict",
     "ipv4.fragment.end",
@@ -103,6 +103,17 @@ const NEEDS_SEVERAL: [&str; 7] = [
     "ipv4.fragment.missing_first",
     "ipv4.fragment.missing_last",
     "ipv4.identification.reused",
+    "ipv4.duplicate",
+    "ipv4.loop",
+    "ipv4.ttl.changed",
+    "ipv4.identification.constant",
+    "ipv4.source.own",
+    "ipv4.source.interface",
+    "ipv4.scan.hosts",
+    "ipv4.scan.ports",
+    "icmpv4.smurf",
+    "icmpv4.quote.unseen",
+    "icmpv4.redirect.contradiction",
 ];
 
 #[test]

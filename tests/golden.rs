@@ -37,6 +37,22 @@ const SHOWN: &[&str] = &[
 /// How those of one anomaly are: the rest would say the same again.
 const SHOWN_ODD: &[&str] = &["", "--format ndjson"];
 
+/// How those are besides that take several datagrams, and which they are.
+const SHOWN_TRACKED: &[&str] = &["--track", "--anomalies-only --format ndjson"];
+const TRACKED: [&str; 11] = [
+    "ipv4.duplicate",
+    "ipv4.loop",
+    "ipv4.ttl.changed",
+    "ipv4.identification.constant",
+    "ipv4.source.own",
+    "ipv4.source.interface",
+    "ipv4.scan.hosts",
+    "ipv4.scan.ports",
+    "icmpv4.smurf",
+    "icmpv4.quote.unseen",
+    "icmpv4.redirect.contradiction",
+];
+
 /// How those of fragments are besides.
 const SHOWN_WHOLE: &[&str] = &[
     "--reassemble",
@@ -74,6 +90,12 @@ fn captures(folder: &str) -> Vec<String> {
         .collect();
     assert!(names.len() > 50, "{folder} holds captures");
     names
+}
+
+/// Whether a capture shows what takes several datagrams.
+fn is_tracked(capture: &str) -> bool {
+    let own = |id: &&str| capture.ends_with(&format!("/{id}.pcap"));
+    TRACKED.iter().any(own)
 }
 
 /// Runs a command line of words without spaces and writes down how it went.
@@ -120,7 +142,12 @@ fn compare(folder: &str, options: &[&str]) {
         } else {
             &[]
         };
-        for option in options.iter().chain(whole) {
+        let tracked = if is_tracked(&capture) {
+            SHOWN_TRACKED
+        } else {
+            &[]
+        };
+        for option in options.iter().chain(whole).chain(tracked) {
             let space = if option.is_empty() { "" } else { " " };
             play(
                 &format!("dotquad decode{space}{option} {capture}"),
@@ -172,6 +199,9 @@ fn shown(capture: &str) -> Vec<(u64, Vec<String>)> {
     let mut command = cargo_bin_cmd!("dotquad");
     command.current_dir(root());
     command.args(["decode", "--format", "ndjson", capture]);
+    if is_tracked(capture) {
+        command.arg("--track");
+    }
     let output = command.output().expect("it runs");
     let objects = output.stdout.split(|byte| *byte == b'\n');
     objects

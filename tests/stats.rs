@@ -187,7 +187,7 @@ fn add(volume: &mut Volume, bytes: u64) {
 
 fn by_frame(capture: &str) -> Sums {
     let mut sums = Sums::default();
-    for frame in objects(&["decode", "--format", "ndjson", capture]) {
+    for frame in objects(&["decode", "--track", "--format", "ndjson", capture]) {
         let bytes = frame["len"].as_u64().expect("each frame has a length");
         let number = frame["frame"].as_u64().expect("each frame has a number");
         add(&mut sums.all, bytes);
@@ -245,7 +245,7 @@ fn text(object: &Value, key: &str) -> String {
 fn as_a_whole(capture: &str) -> Sums {
     let mut sums = Sums::default();
     let mut endpoints = BTreeMap::new();
-    for object in objects(&["stats", "--format", "ndjson", capture]) {
+    for object in objects(&["stats", "--track", "--format", "ndjson", capture]) {
         let volume = (number(&object, "packets"), number(&object, "bytes"));
         match text(&object, "event").as_str() {
             "capture" => sums.all = volume,
@@ -308,7 +308,7 @@ fn workers_change_nothing() {
         }
     }
     let said_with = |workers: &str, format: &str| {
-        let mut line = vec!["stats", "-j", workers, "--format", format];
+        let mut line = vec!["stats", "--track", "-j", workers, "--format", format];
         line.extend(words.iter().map(String::as_str));
         let output = dotquad(&line);
         assert!(output.status.success(), "{output:?}");

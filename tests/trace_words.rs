@@ -22,6 +22,18 @@ fn refused(words: &[&str]) -> String {
 }
 
 #[test]
+fn what_takes_a_raw_socket_says_so() {
+    for words in [&["--multipath"][..], &["-T"]] {
+        let words = [words, &["--unprivileged", "127.0.0.1"]].concat();
+        let text = refused(&words);
+        assert!(
+            text.contains("raw socket") && text.contains("CAP_NET_RAW"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
 fn numbers_out_of_range_are_refused_by_name() {
     for (words, named) in [
         (&["-m", "0"][..], "--max"),

@@ -9,6 +9,8 @@ mod icmp;
 mod ipv4;
 #[path = "anomalies/links.rs"]
 mod links;
+#[path = "anomalies/together.rs"]
+mod together;
 #[path = "anomalies/transport.rs"]
 mod transport;
 
@@ -48,6 +50,7 @@ pub(crate) fn all() -> Vec<Oddity> {
     all.extend(icmp::oddities());
     all.extend(icmp::igmp());
     all.extend(transport::oddities());
+    all.extend(together::oddities());
     all
 }
 

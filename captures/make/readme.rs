@@ -26,7 +26,7 @@ const ANOMALIES: &str = "
 ## Anomalies
 
 `anomalies/ID.pcap` for every id of the catalogue: frame 1 fires it, frame 2 is the near miss
-that does not. Where the table names frames, they are as it says; the others fire nothing.
+that does not. Where it takes several frames, `--track` may be needed. Where the table names frames, they are as it says; the others fire nothing.
 
 | id | fires | near miss |
 |---|---|---|

@@ -59,7 +59,8 @@ pub struct Written {
     pub bytes: u64,
 }
 
-/// What was counted on an interface: an interface statistics block of pcapng.
+/// What was counted on an interface, as far as it is known: an interface statistics block of
+/// pcapng.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Statistics {
     /// When counting began.
@@ -69,11 +70,11 @@ pub struct Statistics {
     /// Frames the interface itself dropped (`isb_ifdrop`).
     pub interface_dropped: Option<u64>,
     /// Frames that matched the filter in the kernel (`isb_filteraccept`).
-    pub matched: u64,
+    pub matched: Option<u64>,
     /// Frames that matched and found no room (`isb_osdrop`).
-    pub dropped: u64,
+    pub dropped: Option<u64>,
     /// Frames handed to us (`isb_usrdeliv`).
-    pub delivered: u64,
+    pub delivered: Option<u64>,
     /// What else there is to say of the numbers.
     pub comment: Option<String>,
 }

@@ -168,7 +168,7 @@ pub struct Decode {
     /// How frames are shown
     #[command(flatten)]
     pub show: Show,
-    /// Only frames with an anomaly
+    /// Only frames with an anomaly, with --track
     #[arg(long, conflicts_with = "no_anomalies")]
     pub anomalies_only: bool,
     /// Leave out the first N frames

@@ -197,7 +197,7 @@ fn frame_column(name: &str, shot: &Shot<'_>, cell: &mut Text) {
             }
         }
         "reassembled" => {
-            for frame in shot.whole.iter().flat_map(|whole| &whole.frames) {
+            for frame in shot.beyond.whole.iter().flat_map(|whole| &whole.frames) {
                 separate(cell, b';');
                 cell.number(*frame);
             }

@@ -33,6 +33,9 @@ pub(super) fn run(args: &Decode, color: Color, console: &mut Console<'_>) -> Res
     // Columns without anomalies do not look for them.
     plan.renderer.judge.anomalies |= args.anomalies_only;
     plan.renderer.judge.checksums |= args.anomalies_only;
+    if args.show.track || args.anomalies_only {
+        plan.track(filter.trim().is_empty());
+    }
     let workers = workers(args.show.workers);
     let goal = Progress::goal(&files);
     let captures = Captures::open(&files)?;
@@ -59,7 +62,7 @@ pub(super) fn run(args: &Decode, color: Color, console: &mut Console<'_>) -> Res
     // Only now is there something to write: a mistyped name must not empty an older capture.
     if let Some((target, at_once)) = target {
         let capture = Capture::One(Box::new(Writer::start(target)?));
-        plan.recorder = Some(Recorder::start(capture, QUEUE, at_once)?);
+        plan.recorder = Some(Recorder::start(capture, QUEUE, at_once, None)?);
     }
     let consumed = reading.consumed();
     let pieces = Pieces::start(reading, workers, &plan.renderer)?;

@@ -2,7 +2,7 @@
 //!
 //! The page a student reads. A visitor like any other; it knows no protocol.
 
-use super::line::{ranges, value};
+use super::line::{contradiction, ranges, value};
 use super::paint::{Paint, Role};
 use super::shot::Shot;
 use super::text::Text;
@@ -45,7 +45,7 @@ pub(super) fn render(shot: &Shot<'_>, paint: Paint, out: &mut Text) {
         out.str(direction.name());
     }
     out.push(b'\n');
-    if let Some(whole) = shot.whole {
+    if let Some(whole) = shot.beyond.whole {
         out.str("  Datagram of ");
         out.number(u64::from(whole.length));
         out.str(" bytes, reassembled from frames ");
@@ -112,6 +112,11 @@ fn anomalies(shot: &Shot<'_>, paint: Paint, out: &mut Text) {
             }
         }
         out.push(b'\n');
+        for difference in shot.differences_of(found.anomaly) {
+            out.str("      ");
+            contradiction(difference, out);
+            out.push(b'\n');
+        }
     }
 }
 

@@ -16,7 +16,7 @@ const ROW: u32 = 32;
 const MAX_ROWS: u32 = 40;
 
 pub(super) fn render(shot: &Shot<'_>, paint: Paint, out: &mut Text) {
-    if let Some(whole) = shot.whole {
+    if let Some(whole) = shot.beyond.whole {
         out.str("Reassembled from frames ");
         ranges(&whole.frames, out);
         out.push(b'\n');

@@ -17,14 +17,16 @@ pub(super) fn run(args: &FilterArgs, console: &mut Console<'_>) -> Result<Outcom
     let text = args.words.join(" ");
     let expression = Expression::parse(&text)?;
     let names = OnDemand::default();
+    let link_type = link_type(&args.link_type)?;
     let options = Options {
         deep: args.deep,
-        target: if args.live {
-            Target::Live
-        } else {
-            Target::File
+        target: match link_type {
+            _ if !args.live => Target::File,
+            // The socket does not see these headers: they are made when a packet comes.
+            LinkType::LINUX_SLL | LinkType::LINUX_SLL2 => Target::LiveCooked,
+            _ => Target::Live,
         },
-        link_type: link_type(&args.link_type)?,
+        link_type,
         snaplen: args.snaplen,
         netmask: None,
         resolve: &names,

@@ -1,24 +1,25 @@
-//! Rendering what had to wait for the in-order stage: frames that carry fragments, and the
-//! datagrams that they complete.
+//! Rendering what had to wait for the in-order stage: frames that carry fragments or show that
+//! one never came, the datagrams that they complete, and frames that are odd beside others.
 //!
-//! Knows no output format; what fragments mean together is survey/'s business.
+//! Knows no output format; what several frames mean together is survey/'s business.
 
 use super::render::{Output, Piece, Renderer};
+use super::shot::Beyond;
 use super::text::Text;
-use crate::survey::reassembly::{Reassembly, Whole};
+use crate::survey::reassembly::{Reassembly, Together, Whole};
 use crate::wire::frame::{Frame, Offload};
 use crate::wire::packet::{Judge, dissect};
 
 impl Renderer {
-    /// Renders a frame that a worker left open, now that it can be seen beside earlier ones,
-    /// unless it is `refused` or not odd where only odd ones are wanted; answers where its delta
+    /// Renders a frame that a worker left open, now that it can be seen beside earlier ones and
+    /// it is known what was `tracked` over them, unless it is `refused` or not odd where only odd ones are wanted; answers where its delta
     /// time belongs if it is shown, and the datagram that the frame completes.
     pub(super) fn late(
         &mut self,
         piece: &Piece,
         frame: &Frame<'_>,
         refused: bool,
-        reassembly: &mut Reassembly,
+        (reassembly, tracked): (&mut Reassembly, &[Together]),
         out: &mut Text,
     ) -> (Option<usize>, Option<Whole>) {
         if let Output::Line(line) = &mut self.output {
@@ -35,17 +36,24 @@ impl Renderer {
             return (None, seen.whole);
         }
         let mut involved = Vec::new();
-        for (anomaly, layer, frames) in seen.together {
+        let overdue = reassembly.overdue(&self.packet);
+        let together = overdue.iter().chain(&seen.together);
+        for (anomaly, layer, frames) in together.chain(tracked) {
             if self.judge.anomalies {
-                self.packet.add_anomaly(anomaly, layer);
-                involved.push((anomaly, frames));
+                self.packet.add_anomaly(*anomaly, *layer);
+                involved.push((*anomaly, frames.clone()));
             }
         }
         if self.is_left_out() {
             return (None, seen.whole);
         }
         let file = piece.file.as_deref();
-        let gap = self.render(frame, &piece.batch, file, (&involved, None), out);
+        let beyond = Beyond {
+            involved: &involved,
+            differences: &seen.differences,
+            whole: None,
+        };
+        let gap = self.render(frame, &piece.batch, file, beyond, out);
         (Some(gap), seen.whole)
     }
 
@@ -78,6 +86,10 @@ impl Renderer {
             return None;
         }
         let file = piece.file.as_deref();
-        Some(self.render(&frame, &piece.batch, file, (&[], Some(whole)), out))
+        let beyond = Beyond {
+            whole: Some(whole),
+            ..Beyond::default()
+        };
+        Some(self.render(&frame, &piece.batch, file, beyond, out))
     }
 }

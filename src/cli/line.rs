@@ -13,9 +13,15 @@ use super::shot::Shot;
 use super::text::Text;
 use super::time::Clock;
 use crate::net::resolver::Resolver;
+use crate::survey::reassembly::Difference;
 use crate::wire::field::{Brief, Field, Group, Head, Shape, Value, Visitor};
 use crate::wire::frame::Time;
 use crate::wire::packet::{Kind, Layer, Protocol, visit};
+
+/// Contradictions of one fragment that are told.
+const DIFFERENCES: usize = 2;
+/// Bytes of a value that are told.
+const VALUE: usize = 8;
 
 /// Ends a cell of a table row; cannot occur in the text, which has no control bytes.
 pub(super) const CELL: u8 = 0x1f;
@@ -105,7 +111,7 @@ impl Line {
             out.number(u64::from(shot.frame.wire_len));
             out.str(" bytes]");
         }
-        if let Some(whole) = shot.whole {
+        if let Some(whole) = shot.beyond.whole {
             out.str(" reassembled from frames ");
             ranges(&whole.frames, out);
         }
@@ -127,6 +133,14 @@ impl Line {
                     for (at, frame) in frames.iter().enumerate() {
                         out.str(if at == 0 { "(frame " } else { ", " });
                         out.number(*frame);
+                    }
+                    let differences = shot.differences_of(found.anomaly);
+                    for difference in differences.iter().take(DIFFERENCES) {
+                        out.str("; ");
+                        contradiction(difference, out);
+                    }
+                    if differences.len() > DIFFERENCES {
+                        out.str("; ..");
                     }
                     out.push(b')');
                 }
@@ -183,6 +197,36 @@ pub(super) fn ranges(numbers: &[u64], out: &mut Text) {
             out.number(*only);
         }
     }
+}
+
+/// Where and how a fragment contradicts an earlier one: `bytes 16-23: 6161.. in frame 14, 6262..
+/// here`, counted as fragment offsets are.
+pub(super) fn contradiction(difference: &Difference, out: &mut Text) {
+    let Difference {
+        frame,
+        offset,
+        length,
+        earlier,
+        later,
+    } = difference;
+    let value = |words: &str, bytes: &[u8], out: &mut Text| {
+        out.str(words);
+        out.hex_bytes(bytes.get(..VALUE).unwrap_or(bytes));
+        if *length as usize > VALUE {
+            out.str("..");
+        }
+    };
+    out.str(if *length == 1 { "byte " } else { "bytes " });
+    out.number(u64::from(*offset));
+    if *length > 1 {
+        out.push(b'-');
+        out.number(u64::from(*offset) + u64::from(*length) - 1);
+    }
+    value(": ", earlier, out);
+    out.str(" in frame ");
+    out.number(*frame);
+    value(", ", later, out);
+    out.str(" here");
 }
 
 /// The last protocol that the frame itself carries.

@@ -5,6 +5,7 @@
 
 use super::shot::Shot;
 use super::text::Text;
+use crate::survey::reassembly::Difference;
 use crate::wire::field::{Field, Group, Head, Shape, Value, Visitor};
 use crate::wire::packet::visit;
 
@@ -75,11 +76,12 @@ pub(super) fn render(shot: &Shot<'_>, out: &mut Text) {
                 }
                 out.push(b']');
             }
+            differences(shot.differences_of(found.anomaly), out);
             out.push(b'}');
         }
         out.push(b']');
     }
-    if let Some(whole) = shot.whole {
+    if let Some(whole) = shot.beyond.whole {
         out.str(",\"reassembled\":{\"frames\":[");
         for frame in &whole.frames {
             comma(out);
@@ -99,6 +101,29 @@ pub(super) fn render(shot: &Shot<'_>, out: &mut Text) {
         out.str("\"}");
     }
     out.str("}\n");
+}
+
+/// What contradicts what: places in the datagram's data, and the first bytes there.
+fn differences(differences: &[Difference], out: &mut Text) {
+    if differences.is_empty() {
+        return;
+    }
+    out.str(",\"differences\":[");
+    for difference in differences {
+        comma(out);
+        out.str("{\"frame\":");
+        out.number(difference.frame);
+        out.str(",\"offset\":");
+        out.number(u64::from(difference.offset));
+        out.str(",\"length\":");
+        out.number(u64::from(difference.length));
+        out.str(",\"earlier\":\"");
+        out.hex_bytes(&difference.earlier);
+        out.str("\",\"later\":\"");
+        out.hex_bytes(&difference.later);
+        out.str("\"}");
+    }
+    out.push(b']');
 }
 
 #[inline]

@@ -16,6 +16,7 @@ mod session;
 mod show;
 mod spread;
 mod text;
+mod times;
 mod words;
 
 use std::io::IsTerminal;
@@ -67,10 +68,7 @@ pub(super) fn run(args: &Args, console: &mut Console<'_>) -> Result<Outcome> {
     if plan.spread && !plan.many {
         console.note(&format_args!("pinging many at once by way of {target}"));
     }
-    let engine = Engine::open(&plan.options)?;
-    if let Some(identifier) = engine.identifier() {
-        plan.config.identifier = identifier;
-    }
+    let engine = plan::open(args, &mut plan)?;
     let source = source(&engine, &mut plan, target)?;
     let from = (!args.interface.is_empty())
         .then_some((source, plan.device.as_deref().unwrap_or_default()))
@@ -146,8 +144,6 @@ fn go(
     };
     let path = args.output.as_deref().filter(|_| replaced.is_none());
     let mut output = Output::open(path, console)?;
-    // The sandbox lets no socket be connected, as asking takes.
-    let mtu = (!many).then(|| engine.mtu_towards(target).ok()).flatten();
     let sandbox = Sandbox {
         output_folder: replaced.as_ref().map(|(folder, _)| folder.as_path()),
         ..Sandbox::new(Command::Ping)
@@ -164,7 +160,6 @@ fn go(
         *wall = Duration::new(seconds, began.nanoseconds);
     }
     let shared = Shared {
-        mtu,
         config,
         labels: chosen.labels,
         names: names.transpose()?,
@@ -184,12 +179,13 @@ fn go(
             output.text.str(records::COLUMNS);
             Box::new(records::Csv)
         }
-        PingFormat::Prometheus => Box::new(prometheus::Prometheus::default()),
+        PingFormat::Prometheus => Box::new(prometheus::Prometheus),
     };
     output.flush()?;
     let mut machine = Ping::new(shared.config.clone());
     let targets = shared.config.targets.len();
     let mut session = Session::new(show, shared, output, &mut signals);
+    session.verbose = args.verbose;
     session.replaced = replaced.map(|(_, file)| file);
     if args.live && terminal && !many && args.format == PingFormat::Text && !args.flood {
         session.latest = Some(spread::Latest::default());

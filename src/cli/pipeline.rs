@@ -16,6 +16,7 @@ use crate::capture::{Batch, FrameSource};
 use crate::error::{Error, Result};
 use crate::filter::Fragments;
 use crate::wire::frame::{Frame, Time};
+use crate::wire::packet::{Judge, Packet, dissect};
 
 /// How many pieces a worker may be ahead of whoever collects them.
 const AHEAD: usize = 2;
@@ -38,6 +39,11 @@ pub(super) trait Work: Sized + Send + 'static {
 
     /// The filter that frames have to pass.
     fn selector(&self) -> Option<&Selector>;
+
+    /// Frames with fragments are wanted too where the filter needs the frames before them.
+    fn wants_fragments(&self) -> bool {
+        false
+    }
 
     /// Makes pieces of a batch and sends them; false when nobody takes them any more.
     fn batch(
@@ -73,6 +79,8 @@ pub(super) struct Dealt {
     pub(super) origin: Option<Time>,
     /// The frames a filter selects, where that takes the frames before them.
     pub(super) selected: Option<Vec<u32>>,
+    /// Those of them that it refuses, and that only carry a fragment.
+    pub(super) fragments: Vec<u32>,
     /// The number of the first of the selected frames, where those are numbered that are selected.
     pub(super) numbered: Option<u64>,
 }
@@ -147,6 +155,8 @@ impl<W: Work> Pieces<W> {
                 .filter(|selector| selector.order != Order::Any),
             selected: 0,
             fragments: Fragments::new(),
+            wants_fragments: work.wants_fragments(),
+            packet: Packet::new(),
         };
         let dealer = Arc::new(Mutex::new(dealer));
         for worker in 0..workers {
@@ -219,6 +229,9 @@ struct Dealer {
     /// How many frames it has selected.
     selected: u64,
     fragments: Fragments,
+    /// Frames with fragments are selected, whatever the filter says.
+    wants_fragments: bool,
+    packet: Packet,
 }
 
 impl Dealer {
@@ -243,6 +256,8 @@ impl Dealer {
             }
             let first = self.selected.saturating_add(1);
             let renumbers = |selector: &Selector| selector.order == Order::Renumbered;
+            let mut fragments = Vec::new();
+            let selected = self.select(&batch, &mut fragments)?;
             return Ok(Some(Dealt {
                 file: self.source.name(),
                 origin: self.origin,
@@ -251,14 +266,16 @@ impl Dealer {
                     .as_ref()
                     .is_some_and(renumbers)
                     .then_some(first),
-                selected: self.select(&batch)?,
+                selected,
+                fragments,
                 batch,
             }));
         }
     }
 
-    /// The places of the frames that the in-order filter selects, if there is one.
-    fn select(&mut self, batch: &Batch) -> Result<Option<Vec<u32>>> {
+    /// The places of the frames that the in-order filter selects, if there is one; among them those
+    /// of `fragments`, which are only wanted for what they carry.
+    fn select(&mut self, batch: &Batch, fragments: &mut Vec<u32>) -> Result<Option<Vec<u32>>> {
         let Some(selector) = &mut self.selector else {
             return Ok(None);
         };
@@ -266,6 +283,12 @@ impl Dealer {
         for (index, frame) in (0..).zip(batch.frames()) {
             if selector.matches_in_order(&frame, &mut self.fragments)? {
                 selected.push(index);
+            } else if self.wants_fragments {
+                dissect(&frame, Judge::NOTHING, &mut self.packet);
+                if self.packet.fragment().is_some() {
+                    selected.push(index);
+                    fragments.push(index);
+                }
             }
         }
         self.selected = self.selected.saturating_add(selected.len() as u64);

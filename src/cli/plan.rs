@@ -13,6 +13,7 @@ use super::paint::Paint;
 use super::recorder::Recorder;
 use super::render::{Output, Renderer};
 use super::selector::Selector;
+use super::stats::seed;
 use super::tally::Tally;
 use super::text::Text;
 use super::time::{self, Clock};
@@ -20,6 +21,7 @@ use crate::capture::Interface;
 use crate::error::{Error, Result};
 use crate::net::resolver::Resolver;
 use crate::survey::reassembly;
+use crate::survey::tracks::Tracks;
 use crate::wire::packet::Judge;
 
 /// What to do with each frame and where it goes.
@@ -41,6 +43,8 @@ pub(super) struct Plan {
     pub(super) skip: u64,
     /// Frames to stop after.
     pub(super) limit: Option<u64>,
+    /// What several packets together show.
+    pub(super) tracks: Option<Tracks>,
     /// What to do with fragments.
     pub(super) reassembly: reassembly::Options,
     /// Who looks up names.
@@ -116,12 +120,13 @@ impl Plan {
                 "bytes can stand below lines, details and diagrams only",
             ));
         }
-        let reassembly = fragments(args, shows, selector.is_none())?;
+        let reassembly = fragments(args, selector.is_none());
         let mut renderer = Renderer::new(output, judge, dump, selector);
         renderer.reassemble = reassembly.assemble;
         Ok(Self {
             renderer,
             reassembly,
+            tracks: None,
             recorder: None,
             interface: None,
             tally: None,
@@ -134,29 +139,33 @@ impl Plan {
             names,
         })
     }
+
+    /// Looks for anomalies over several packets, too; `complete` input was not filtered anywhere.
+    pub(super) fn track(&mut self, complete: bool) {
+        if self.renderer.judge.anomalies {
+            let seed = seed();
+            // No host takes a datagram whose header is wrong.
+            self.renderer.judge.checksums = true;
+            self.renderer.track = Some(seed);
+            self.tracks = Some(Tracks::new(seed, complete));
+        }
+    }
 }
 
 /// What to do with fragments; of a filter's input, not all are seen unless all are kept.
-fn fragments(args: &Show, shows: bool, unfiltered: bool) -> Result<reassembly::Options> {
+fn fragments(args: &Show, unfiltered: bool) -> reassembly::Options {
     if !args.reassembly.reassemble {
-        return Ok(reassembly::Options {
+        return reassembly::Options {
             complete: unfiltered,
             ..reassembly::Options::default()
-        });
+        };
     }
-    if args.count || !shows {
-        return Err(Error::usage(
-            "reading --reassemble",
-            "datagrams are put together to be shown, and nothing is shown here",
-        )
-        .advice("leave --count or -w away"));
-    }
-    Ok(reassembly::Options {
+    reassembly::Options {
         assemble: true,
         policy: args.reassembly.policy.into(),
         memory: (args.reassembly.mib as usize).saturating_mul(1 << 20),
         complete: true,
-    })
+    }
 }
 
 /// The format that was asked for, by one word or the other.

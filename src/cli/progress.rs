@@ -102,8 +102,10 @@ pub(super) struct Weighed {
 }
 
 impl Weighed {
-    pub(super) fn new(live: Live) -> Self {
-        let seen = std::io::stderr().is_terminal() && !std::io::stdout().is_terminal();
+    /// `shows` says that packets go to standard output as they come.
+    pub(super) fn new(live: Live, shows: bool) -> Self {
+        let between = shows && std::io::stdout().is_terminal();
+        let seen = std::io::stderr().is_terminal() && !between;
         Self {
             live,
             bytes: seen.then(Arc::default),
@@ -131,7 +133,7 @@ pub(super) struct Status {
 
 impl Status {
     /// Follows a live source, when a person would see it and it would not stand between packets:
-    /// standard error is a terminal and standard output is not.
+    /// standard error is a terminal, and packets are not shown on one.
     pub(super) fn start(weighed: &Weighed) -> Option<Self> {
         let bytes = Arc::clone(weighed.bytes.as_ref()?);
         let meter = weighed.live.meter();

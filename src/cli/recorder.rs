@@ -15,8 +15,9 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use super::accounts::{Accounts, Entries};
 use crate::capture::rotation::Rotation;
-use crate::capture::{Batch, Interface, Statistics, Writer, Written};
+use crate::capture::{Batch, Interface, Writer, Written};
 use crate::error::{Error, Result};
 use crate::net::clock::{self, Stopwatch};
 use crate::wire::frame::Frame;
@@ -63,8 +64,10 @@ impl Capture {
         }
     }
 
-    fn finish(mut self, end: &End) -> Result<Written> {
-        for (interface, index, statistics) in &end.statistics {
+    fn finish(mut self, end: End, entries: &Entries) -> Result<Written> {
+        let blocks = end.accounts.map(|accounts| accounts.blocks(entries));
+        let blocks = blocks.unwrap_or_default();
+        for (interface, index, statistics) in &blocks {
             match &mut self {
                 Self::One(writer) => writer.statistics(interface, *index, statistics)?,
                 Self::Row(rotation) => rotation.statistics(interface, *index, statistics)?,
@@ -73,7 +76,7 @@ impl Capture {
         match self {
             Self::One(mut writer) => {
                 if let Some(interface) = &end.interface {
-                    let counted = end.statistics.first();
+                    let counted = blocks.first();
                     writer.declare(interface, counted.map_or(0, |(_, index, _)| *index))?;
                 }
                 writer.finish()
@@ -104,7 +107,7 @@ pub(super) enum Chosen {
 pub(super) struct End {
     /// An interface to be declared: of a capture that has no frame.
     pub(super) interface: Option<Interface>,
-    pub(super) statistics: Vec<(Interface, u32, Statistics)>,
+    pub(super) accounts: Option<Accounts>,
 }
 
 #[derive(Debug)]
@@ -123,16 +126,22 @@ pub(super) struct Recorder {
 }
 
 impl Recorder {
-    /// Starts it; at most `queue` parcels wait. With `at_once`, each is written as it comes.
+    /// Starts it; at most `queue` parcels wait. With `at_once`, each is written as it comes. Frames
+    /// are counted by interface where there are `entries`, for the accounts in the end.
     ///
     /// # Errors
     /// When the thread cannot be started.
-    pub(super) fn start(capture: Capture, queue: usize, at_once: bool) -> Result<Self> {
+    pub(super) fn start(
+        capture: Capture,
+        queue: usize,
+        at_once: bool,
+        entries: Option<Entries>,
+    ) -> Result<Self> {
         let (tasks, received) = sync_channel(queue);
         let whole = Arc::new(AtomicU64::new(0));
         let counted = Arc::clone(&whole);
         let thread = std::thread::Builder::new()
-            .spawn(move || record(capture, &received, at_once, &counted))
+            .spawn(move || record(capture, &received, at_once, entries, &counted))
             .map_err(|error| Error::usage("starting a thread", error))?;
         Ok(Self {
             tasks,
@@ -195,6 +204,7 @@ fn record(
     mut capture: Capture,
     tasks: &Receiver<Task>,
     at_once: bool,
+    mut entries: Option<Entries>,
     whole: &AtomicU64,
 ) -> Result<Written> {
     let mut flushed = Stopwatch::start();
@@ -213,11 +223,11 @@ fn record(
             Err(TryRecvError::Disconnected) => Err(RecvTimeoutError::Disconnected),
         };
         let done = match task {
-            Ok(Task::Write(parcel)) => write(&mut capture, &parcel),
+            Ok(Task::Write(parcel)) => write(&mut capture, &parcel, entries.as_mut()),
             Ok(Task::Finish(end)) => {
                 let flushed = capture.flush();
                 whole.store(capture.written().frames, Ordering::Release);
-                return flushed.and_then(|()| capture.finish(&end));
+                return flushed.and_then(|()| capture.finish(end, &entries.unwrap_or_default()));
             }
             Err(RecvTimeoutError::Timeout) => Ok(()),
             Err(RecvTimeoutError::Disconnected) => {
@@ -238,12 +248,17 @@ fn record(
     }
 }
 
-fn write(capture: &mut Capture, parcel: &Parcel) -> Result<()> {
+fn write(capture: &mut Capture, parcel: &Parcel, mut entries: Option<&mut Entries>) -> Result<()> {
     if parcel.next_source {
         capture.next_source();
     }
     let mut add = |frame: &Frame<'_>| match parcel.batch.interface(frame) {
-        Some(interface) => capture.write(frame, interface),
+        Some(interface) => {
+            if let Some(entries) = &mut entries {
+                entries.count(frame, interface);
+            }
+            capture.write(frame, interface)
+        }
         None => capture.write(frame, &Interface::new(frame.link_type)),
     };
     match &parcel.frames {

@@ -13,18 +13,19 @@ use super::paint::Paint;
 use super::pipeline::{Dealt, Made, Part, Work};
 use super::selector::Selector;
 use super::send::spec;
-use super::shot::Shot;
+use super::shot::{Beyond, Shot};
 use super::text::Text;
 use super::{detail, diagram, ndjson};
 use crate::capture::Batch;
-use crate::survey::reassembly::Whole;
-use crate::wire::anomaly::Anomaly;
+use crate::survey::tracks::{Origin, Passing};
 use crate::wire::frame::{Frame, Time};
 use crate::wire::packet::{Judge, Packet, dissect};
 
 /// A piece is handed on when its text has grown to this, so that memory stays bounded whatever a
 /// frame's rendering may take.
 const PIECE: usize = 512 << 10;
+/// And when so many datagrams are noted for tracking.
+const TRACKED: usize = 4096;
 
 /// How frames come out.
 #[derive(Debug, Clone)]
@@ -52,6 +53,8 @@ pub(super) struct Renderer {
     pub(super) selector: Option<Selector>,
     /// Only frames with an anomaly.
     pub(super) odd_only: bool,
+    /// What passes by is noted for who knows more frames, with this secret.
+    pub(super) track: Option<[u64; 2]>,
     /// Fragments are put together, also those that the filter refuses.
     pub(super) reassemble: bool,
     pub(super) packet: Packet,
@@ -69,6 +72,8 @@ pub(super) struct Shown {
     pub(super) gap: u32,
     /// Not rendered yet: it carries a fragment.
     pub(super) late: bool,
+    /// Nothing is odd about it by itself, and only odd ones are wanted.
+    pub(super) left_out: bool,
     /// The filter refuses it; only the datagram that it is part of may be shown.
     pub(super) refused: bool,
 }
@@ -80,9 +85,11 @@ pub(super) struct Piece {
     pub(super) origin: Option<Time>,
     pub(super) text: Text,
     pub(super) shown: Vec<Shown>,
-    /// Frames that matched.
+    /// The datagram of each of them, where such are tracked.
+    pub(super) passings: Vec<Option<Passing>>,
+    /// Frames that matched, or that only carry fragments.
     pub(super) matched: u64,
-    /// Frames that did not.
+    /// Frames that did neither.
     pub(super) refused: u64,
     /// All frames of the batch matched and none is rendered: `shown` is left empty.
     pub(super) whole: bool,
@@ -96,7 +103,7 @@ pub(super) struct Piece {
 }
 
 /// What a piece leaves behind for the next one.
-pub(super) type Storage = (Text, Vec<Shown>);
+pub(super) type Storage = (Text, Vec<Shown>, Vec<Option<Passing>>);
 
 impl Piece {
     /// The frame of this place among those shown.
@@ -121,7 +128,7 @@ impl Part for Piece {
     }
 
     fn into_storage(self) -> Storage {
-        (self.text, self.shown)
+        (self.text, self.shown, self.passings)
     }
 }
 
@@ -138,6 +145,7 @@ impl Renderer {
             dump,
             selector,
             odd_only: false,
+            track: None,
             reassemble: false,
             packet: Packet::new(),
             worker: 0,
@@ -150,15 +158,17 @@ impl Renderer {
         numbered: Option<u64>,
         storage: &mut dyn FnMut() -> Option<Storage>,
     ) -> Piece {
-        let (mut text, mut shown) = storage().unwrap_or_default();
+        let (mut text, mut shown, mut passings) = storage().unwrap_or_default();
         text.clear();
         shown.clear();
+        passings.clear();
         Piece {
             batch: dealt.batch.clone(),
             file: dealt.file.clone(),
             origin: dealt.origin,
             text,
             shown,
+            passings,
             matched: 0,
             refused: 0,
             whole: false,
@@ -175,7 +185,7 @@ impl Renderer {
         frame: &Frame<'_>,
         batch: &Batch,
         file: Option<&str>,
-        (involved, whole): (&[(Anomaly, Vec<u64>)], Option<&Whole>),
+        beyond: Beyond<'_>,
         out: &mut Text,
     ) -> usize {
         let interface = batch.interface(frame);
@@ -186,8 +196,7 @@ impl Renderer {
             interface: interface.and_then(|interface| interface.name.as_deref()),
             digits: shown_digits(batch, frame),
             show_anomalies: self.judge.anomalies,
-            involved,
-            whole,
+            beyond,
         };
         let mut gap = 0;
         match &mut self.output {
@@ -205,28 +214,37 @@ impl Renderer {
         gap
     }
 
+    /// What is in the frames plays no part.
+    pub(super) fn is_blind(&self) -> bool {
+        let unseen = matches!(self.output, Output::Count | Output::Capture);
+        unseen && !self.odd_only && !self.reassemble
+    }
+
     /// Nothing is odd about the packet, and only odd ones are wanted.
     pub(super) fn is_left_out(&self) -> bool {
         self.odd_only && self.packet.anomalies().is_empty()
     }
 
-    /// Marks a frame that the filter refuses for the in-order stage, if it carries a fragment.
-    fn keep_fragment(&mut self, frame: &Frame<'_>, index: u32, piece: &mut Piece) {
-        let only_layers = Judge {
-            checksums: false,
-            anomalies: false,
-        };
-        dissect(frame, only_layers, &mut self.packet);
-        if self.packet.fragment().is_some() {
-            piece.late = true;
-            piece.shown.push(Shown {
-                index,
-                end: u32::try_from(piece.text.len()).unwrap_or(u32::MAX),
-                gap: 0,
-                late: true,
-                refused: true,
-            });
+    /// Marks a frame that the filter refuses for the in-order stage.
+    fn keep_fragment(&self, index: u32, piece: &mut Piece) {
+        piece.late = true;
+        piece.matched += 1;
+        piece.shown.push(Shown {
+            index,
+            end: u32::try_from(piece.text.len()).unwrap_or(u32::MAX),
+            gap: 0,
+            late: true,
+            left_out: false,
+            refused: true,
+        });
+        if self.track.is_some() {
+            piece.passings.push(None);
         }
+    }
+
+    fn has_fragment(&mut self, frame: &Frame<'_>) -> bool {
+        dissect(frame, Judge::NOTHING, &mut self.packet);
+        self.packet.fragment().is_some()
     }
 }
 
@@ -244,6 +262,10 @@ impl Work for Renderer {
         self.selector.as_ref()
     }
 
+    fn wants_fragments(&self) -> bool {
+        self.reassemble
+    }
+
     fn batch(
         &mut self,
         dealt: &Dealt,
@@ -254,19 +276,29 @@ impl Work for Renderer {
             line.start_at(dealt.origin);
         }
         let mut piece = self.piece(dealt, dealt.numbered, storage);
-        let unseen = matches!(self.output, Output::Count | Output::Capture) && !self.odd_only;
+        let unseen = self.is_blind();
         if unseen && self.selector.is_none() {
             piece.matched = dealt.batch.len() as u64;
             piece.whole = true;
             return send(Made::Piece(piece));
         }
+        let track = self.track.filter(|_| !unseen);
+        let origin = track.map(|seed| Origin::new(seed, dealt.file.as_deref()));
         for (index, frame) in (0..).zip(dealt.batch.frames()) {
             match dealt.selects(self.selector.as_mut(), &frame, index) {
-                Ok(true) => {}
+                Ok(true) if dealt.fragments.binary_search(&index).is_err() => {}
+                Ok(true) => {
+                    self.keep_fragment(index, &mut piece);
+                    continue;
+                }
+                // Whoever selects in order has looked for fragments.
                 Ok(false) => {
-                    piece.refused += 1;
-                    if self.reassemble && piece.numbered.is_none() {
-                        self.keep_fragment(&frame, index, &mut piece);
+                    let kept =
+                        self.reassemble && dealt.selected.is_none() && self.has_fragment(&frame);
+                    if kept {
+                        self.keep_fragment(index, &mut piece);
+                    } else {
+                        piece.refused += 1;
                     }
                     continue;
                 }
@@ -281,30 +313,38 @@ impl Work for Renderer {
                 end: 0,
                 gap: 0,
                 late: false,
+                left_out: false,
                 refused: false,
             };
             if !unseen {
                 dissect(&frame, self.judge, &mut self.packet);
+                if let Some(origin) = &origin {
+                    let passing = Passing::read(&frame, &self.packet, origin);
+                    piece.passings.push(passing);
+                }
                 if (self.judge.anomalies || self.reassemble) && self.packet.fragment().is_some() {
                     shown.late = true;
                     piece.late = true;
                 } else if self.is_left_out() {
-                    continue;
+                    if origin.is_none() {
+                        continue;
+                    }
+                    shown.left_out = true;
                 } else {
                     let gap = self.render(
                         &frame,
                         &dealt.batch,
                         dealt.file.as_deref(),
-                        (&[], None),
+                        Beyond::default(),
                         &mut piece.text,
                     );
                     shown.gap = u32::try_from(gap).unwrap_or(u32::MAX);
                 }
                 shown.end = u32::try_from(piece.text.len()).unwrap_or(u32::MAX);
             }
-            piece.matched += 1;
+            piece.matched += u64::from(!shown.left_out);
             piece.shown.push(shown);
-            if piece.text.len() > PIECE {
+            if piece.text.len() > PIECE || piece.passings.len() >= TRACKED {
                 piece.last = false;
                 let next = piece
                     .numbered

@@ -30,6 +30,8 @@ pub(super) struct Selector {
     pub(super) order: Order,
     /// Filters for frames that the kernel has judged before.
     live: bool,
+    /// The kernel lets fragments pass, to be put together before they are judged.
+    fragments: bool,
     compiled: Vec<(LinkType, Filter)>,
 }
 
@@ -48,21 +50,24 @@ impl Selector {
             deep,
             order: if deep { Order::Kept } else { Order::Any },
             live: false,
+            fragments: false,
             compiled: Vec::new(),
         }))
     }
 
     /// The words of a command line for frames that come live. Some of them may not match, where
-    /// the kernel's program is coarser than the words; so no words make a filter too.
+    /// the kernel's program is coarser than the words; so no words make a filter too. With
+    /// `fragments` it lets every fragment pass.
     ///
     /// # Errors
     /// As [`parse`](Self::parse).
-    pub(super) fn parse_live(words: &str, deep: bool) -> Result<Self> {
+    pub(super) fn parse_live(words: &str, deep: bool, fragments: bool) -> Result<Self> {
         Ok(Self {
             expression: looked_up(words)?,
             deep,
             order: Order::Renumbered,
             live: true,
+            fragments,
             compiled: Vec::new(),
         })
     }
@@ -80,7 +85,12 @@ impl Selector {
             netmask: wanted.netmask,
             resolve: &NoNames,
         };
-        Ok(Filter::compile(&self.expression, &options)?)
+        let filter = if self.fragments {
+            Filter::with_fragments(&self.expression, &options)
+        } else {
+            Filter::compile(&self.expression, &options)
+        };
+        Ok(filter?)
     }
 
     /// Judges frames of this link type with this filter.

@@ -2,19 +2,25 @@
 
 mod fields;
 mod given;
+mod igmp;
+#[cfg(target_os = "linux")]
 mod live;
 mod notation;
+#[cfg(target_os = "linux")]
 mod replay;
 mod show;
 pub(super) mod spec;
+#[cfg(target_os = "linux")]
+mod speed;
+#[cfg(target_os = "linux")]
 mod watch;
 mod words;
 
 use std::fs::File;
 use std::io::{self, Read};
 use std::net::Ipv4Addr;
-use std::time::Duration;
 
+#[cfg(target_os = "linux")]
 pub(super) use replay::run as replay;
 pub use words::{FragmentOrder, ReplayArgs, SendArgs, Show};
 
@@ -24,8 +30,9 @@ use super::{Console, Outcome, confine};
 use crate::capture::{Interface, Target, Writer};
 use crate::error::{Error, Result};
 use crate::filter::Resolve;
-use crate::net::pace::wall;
+use crate::net::clock::wall;
 use crate::net::resolver::OnDemand;
+#[cfg(target_os = "linux")]
 use crate::net::route;
 use crate::net::sandbox::{self, Sandbox};
 use crate::wire::build::Spec;
@@ -38,9 +45,6 @@ use show::{Shower, frame};
 /// A spec file is a page or two; anything larger is none.
 const MAX_SPEC: usize = 4 << 20;
 
-/// Packets, and packets a second, that nobody is asked about.
-const CAREFUL: u64 = 1_000;
-
 /// Runs the command.
 ///
 /// # Errors
@@ -49,14 +53,11 @@ const CAREFUL: u64 = 1_000;
 pub(super) fn run(args: &SendArgs, color: Color, console: &mut Console<'_>) -> Result<Outcome> {
     let mut spec = packet(args)?;
     let quiet = args.dry_run || args.write.is_some();
-    let needs_source = spec.ipv4.source.is_none();
-    if needs_source && quiet {
-        let path = route::path(spec.ipv4.destination, args.interface.as_deref());
-        let path = path.map_err(|error| error.advice("give --source ADDRESS"))?;
-        spec.ipv4.source = path.source;
-    }
     if !quiet {
-        return live::run(args, spec, color, console);
+        return live(args, spec, color, console);
+    }
+    if spec.ipv4.source.is_none() {
+        spec.ipv4.source = source(args, &spec)?;
     }
     let packets = cut(args, &spec)?;
     let target = args.write.as_deref().map(Target::open).transpose()?;
@@ -98,6 +99,33 @@ pub(super) fn run(args: &SendArgs, color: Color, console: &mut Console<'_>) -> R
     }
     print(console, &out)?;
     Ok(Outcome::Done)
+}
+
+#[cfg(target_os = "linux")]
+use live::run as live;
+
+/// Puts the packet on the wire.
+#[cfg(not(target_os = "linux"))]
+fn live(_: &SendArgs, _: Spec, _: Color, _: &mut Console<'_>) -> Result<Outcome> {
+    Err(Error::usage("sending", "it takes Linux's sockets")
+        .advice("--dry-run and -w FILE need none"))
+}
+
+/// The address that the kernel would send this packet from.
+#[cfg(target_os = "linux")]
+fn source(args: &SendArgs, spec: &Spec) -> Result<Option<Ipv4Addr>> {
+    let path = route::path(spec.ipv4.destination, args.interface.as_deref());
+    let path = path.map_err(|error| error.advice("give --source ADDRESS"))?;
+    Ok(path.source)
+}
+
+/// Routes are not looked up here.
+#[cfg(not(target_os = "linux"))]
+fn source(_: &SendArgs, _: &Spec) -> Result<Option<Ipv4Addr>> {
+    Err(
+        Error::usage("finding the source", "there is no looking up routes here")
+            .advice("give --source ADDRESS"),
+    )
 }
 
 /// Writes text to standard output.
@@ -241,23 +269,4 @@ fn read_limited(path: &str, most: usize) -> Result<Vec<u8>> {
         ));
     }
     Ok(bytes)
-}
-
-/// A time in seconds, as a length of time.
-fn duration(seconds: f64) -> Duration {
-    Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
-}
-
-/// So many times a length of time; what is longer than there is a word for is the longest.
-fn times(each: Duration, count: u64) -> Duration {
-    let nanoseconds = each.as_nanos().saturating_mul(count.into());
-    Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX))
-}
-
-/// How many a second that makes.
-fn per_second(count: u64, took: Duration) -> u128 {
-    u128::from(count)
-        .saturating_mul(Duration::from_secs(1).as_nanos())
-        .checked_div(took.as_nanos())
-        .unwrap_or(0)
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
+use super::accounts::{ANY, Entries};
 use super::args::{self, Color, Format, Sniff, Way};
 use super::naming::Template;
 use super::pipeline::{Pieces, Source};
@@ -15,7 +16,8 @@ use super::progress::{Status, Weighed};
 use super::recorder::{Capture, Recorder, is_read_live};
 use super::selector::Selector;
 use super::stage::Stage;
-use super::tally::{ANY, Fate, Form, Tally};
+use super::stats::{self, Watch};
+use super::tally::{Fate, Form, Tally};
 use super::{Console, Outcome, confine, interfaces, time};
 use crate::capture::rotation::{Disk, Limits, Period, Rotation};
 use crate::capture::{Interface, Target, Writer};
@@ -43,8 +45,15 @@ pub(super) fn run(args: &Sniff, color: Color, console: &mut Console<'_>) -> Resu
     if args.list {
         return interfaces::run(interfaces::Format::Table, console.out).map(|()| Outcome::Done);
     }
+    if args.stats_every.is_some() {
+        stats::refuse(args)?;
+    }
     let shows = args.write.is_none() || args.print;
-    let mut selector = Selector::parse_live(&args.words.join(" "), args.show.deep)?;
+    let mut selector = Selector::parse_live(
+        &args.words.join(" "),
+        args.show.deep,
+        args.show.reassembly.reassemble,
+    )?;
     let options = options(args, shows, console)?;
     let mut impossible = Vec::new();
     let live = Live::open(&options, &mut |wanted| {
@@ -62,6 +71,12 @@ pub(super) fn run(args: &Sniff, color: Color, console: &mut Console<'_>) -> Resu
     }
     let selector = Some(selector).filter(|selector| !selector.is_exact());
     let mut plan = Plan::new(&args.show, color, shows, selector)?;
+    // What the kernel refuses is no less missing than what is refused here.
+    let filtered = !args.words.is_empty();
+    plan.reassembly.complete = !filtered || args.show.reassembly.reassemble;
+    if args.show.track {
+        plan.track(args.words.is_empty() && args.direction == Way::Both);
+    }
     let capture = match &args.write {
         Some(path) => Some(capture(args, path)?),
         None => None,
@@ -94,7 +109,12 @@ pub(super) fn run(args: &Sniff, color: Color, console: &mut Console<'_>) -> Resu
             Output::One(target) => Capture::One(Box::new(Writer::start(target)?)),
             Output::Row(rotation) => Capture::Row(rotation),
         };
-        plan.recorder = Some(Recorder::start(capture, QUEUE, at_once)?);
+        plan.recorder = Some(Recorder::start(
+            capture,
+            QUEUE,
+            at_once,
+            Some(Entries::default()),
+        )?);
     }
     let form = match plan::format(&args.show) {
         Format::Ndjson => Form::Ndjson,
@@ -103,13 +123,21 @@ pub(super) fn run(args: &Sniff, color: Color, console: &mut Console<'_>) -> Resu
     plan.interface = live.listening().first().cloned();
     let mut tally = Tally::new(&live, fate, form);
     tally.duration = args.duration;
-    tally.every = args.stats_every;
     console.note(&format_args!(
         "listening on {}",
         described(live.listening(), &options)
     ));
-    let live = Weighed::new(live);
+    let live = Weighed::new(live, shows && !args.show.count);
     tally.status = Status::start(&live);
+    if let Some(every) = args.stats_every {
+        let format = plan::format(&args.show);
+        return Watch::new(plan, tally, every, format, color, filtered).run(
+            live,
+            workers,
+            &mut signals,
+            console,
+        );
+    }
     plan.tally = Some(tally);
     let pieces = Pieces::start(live, workers, &plan.renderer)?;
     Stage::new(plan).run(pieces, &mut signals, console)

@@ -8,15 +8,19 @@ use std::time::Duration;
 use super::pipeline::{Made, Next, Pieces};
 use super::plan::Plan;
 use super::recorder::{Chosen, End, Parcel};
-use super::render::{Output, Piece, shown_digits};
+use super::render::{Output, Piece, Shown, shown_digits};
 use super::table::Pages;
+use super::tally::Tally;
 use super::text::Text;
 use super::{Console, Outcome, time};
 use crate::error::{Error, Kind, Result};
 use crate::filter::Filter;
 use crate::net::signals::Signals;
-use crate::survey::reassembly::{Counts, Reassembly};
+use crate::survey::reassembly::{Reassembly, Together};
+use crate::survey::tracks::{Forgotten, Tracks};
 use crate::wire::frame::{Frame, LinkType, Time};
+
+mod unfinished;
 
 /// How often a waiting stage looks whether it was interrupted.
 const PATIENCE: Duration = Duration::from_millis(50);
@@ -35,6 +39,8 @@ pub(super) struct Stage {
     file: Option<Arc<str>>,
     /// Frames shown, written or counted.
     done: u64,
+    /// Frames that were only wanted for the fragments in them, and of which nothing was shown.
+    hidden: u64,
     previous: Option<Time>,
 }
 
@@ -48,6 +54,7 @@ impl Stage {
             met: Vec::new(),
             file: None,
             done: 0,
+            hidden: 0,
             previous: None,
         }
     }
@@ -64,12 +71,13 @@ impl Stage {
     ) -> Result<Outcome> {
         let taken = self.take(&mut pieces, signals, console);
         self.leave(&mut pieces);
-        self.reassembled(console);
+        self.unfinished(console);
+        self.tracked(console);
         let shown = match &taken {
             Ok(_) => self.finish_text(console),
             Err(_) => Ok(()),
         };
-        let written = self.finish_capture();
+        let written = finish_capture(&mut self.plan, &mut self.done);
         let lost = [
             taken.as_ref().err(),
             shown.as_ref().err(),
@@ -114,6 +122,7 @@ impl Stage {
                     if let Some(recorder) = &mut self.plan.recorder {
                         recorder.look()?;
                     }
+                    self.late_by_clock(console);
                     pieces.next(PATIENCE)
                 }
                 next => next,
@@ -139,11 +148,12 @@ impl Stage {
                 }
                 Next::Made(Made::Piece(piece)) => {
                     self.notices(&piece, console);
-                    let before = self.done;
+                    let (done, hidden) = (self.done, self.hidden);
                     let result = self.piece(&piece, console);
                     if let Some(tally) = &mut self.plan.tally {
-                        tally.refuse(piece.refused);
-                        tally.unused(piece.matched - (self.done - before));
+                        let (done, hidden) = (self.done - done, self.hidden - hidden);
+                        tally.refuse(piece.refused + hidden);
+                        tally.unused(piece.matched.saturating_sub(done + hidden));
                     }
                     result?;
                     pieces.recycle(piece);
@@ -221,10 +231,29 @@ impl Stage {
         }
     }
 
+    /// What is odd about frames of the piece beside earlier ones, by their places in it. Even a
+    /// frame that is skipped has its say on later ones.
+    fn track(&mut self, piece: &Piece) -> Vec<(usize, Vec<Together>)> {
+        let mut odd = Vec::new();
+        if let Some(tracks) = &mut self.plan.tracks {
+            for (place, passing) in piece.passings.iter().enumerate() {
+                let found = passing.as_ref().map(|passing| tracks.add(passing));
+                if let Some(found) = found.filter(|found| !found.is_empty()) {
+                    odd.push((place, found));
+                }
+            }
+        }
+        odd
+    }
+
     fn piece(&mut self, piece: &Piece, console: &mut Console<'_>) -> Result<()> {
+        let due = self.is_due(piece);
+        let tracked = self.track(piece);
         let plain = self.plan.skip == 0
             && self.plan.limit.is_none()
             && !piece.late
+            && !due
+            && tracked.is_empty()
             && !self.plan.table
             && self.plan.recorder.is_none()
             && !self.plan.delta;
@@ -233,7 +262,7 @@ impl Stage {
             self.done += piece.matched;
             return Ok(());
         }
-        let late = piece.late && self.plan.renderer.odd_only;
+        let late = piece.late || due || !tracked.is_empty();
         if matches!(self.plan.renderer.output, Output::Count) && !late {
             let skipped = self.plan.skip.min(piece.matched);
             self.plan.skip -= skipped;
@@ -256,7 +285,7 @@ impl Stage {
         let mut out = std::mem::take(&mut self.scratch);
         out.clear();
         let mut chosen = Vec::new();
-        self.one_by_one(piece, &mut chosen, &mut out);
+        self.one_by_one(piece, &tracked, &mut chosen, &mut out);
         let recorded = self.record(piece, Chosen::Some(chosen));
         let written = self.write(console, out.as_bytes());
         self.scratch = out;
@@ -286,62 +315,100 @@ impl Stage {
         })
     }
 
+    /// True when a frame of the piece shows that the rest of a datagram never came.
+    fn is_due(&self, piece: &Piece) -> bool {
+        !self.reassembly.is_idle()
+            && piece
+                .batch
+                .frames()
+                .any(|frame| self.reassembly.is_due(frame.time))
+    }
+
     /// Frame after frame, for what a whole piece cannot do.
-    fn one_by_one(&mut self, piece: &Piece, chosen: &mut Vec<u32>, out: &mut Text) {
+    fn one_by_one(
+        &mut self,
+        piece: &Piece,
+        tracked: &[(usize, Vec<Together>)],
+        chosen: &mut Vec<u32>,
+        out: &mut Text,
+    ) {
         let mut start = 0;
+        let mut tracked = tracked.iter().peekable();
         for (place, shown) in piece.shown.iter().enumerate() {
             let (text_start, text_end) = (start, shown.end as usize);
             start = text_end;
+            let found = tracked.next_if(|(odd, _)| *odd == place);
+            let found = found.map_or(&[][..], |(_, found)| found);
             let Some(frame) = piece.frame(place, *shown) else {
                 continue;
             };
-            let mut late = Text::default();
-            let (mut whole, mut hidden) = (None, false);
-            let (text, gap) = if shown.late {
-                // Even a frame that is skipped has its say on later fragments.
-                let renderer = &mut self.plan.renderer;
-                let reassembly = &mut self.reassembly;
-                let (gap, completed) =
-                    renderer.late(piece, &frame, shown.refused, reassembly, &mut late);
-                if let Some(completed) = completed {
-                    let mut text = Text::default();
-                    whole = renderer
-                        .whole(piece, &frame, &completed, &mut text)
-                        .map(|gap| (text, gap));
-                }
-                hidden = gap.is_none();
-                (late.as_bytes(), gap.unwrap_or(0))
-            } else {
-                let text = piece
-                    .text
-                    .as_bytes()
-                    .get(text_start..text_end)
-                    .unwrap_or_default();
-                (text, (shown.gap as usize).saturating_sub(text_start))
-            };
-            // A frame counts once, whether itself or the datagram that it completes is shown.
-            if hidden && whole.is_none() {
-                continue;
-            }
-            if self.plan.skip > 0 {
-                self.plan.skip -= 1;
-                continue;
-            }
-            if self.plan.limit == Some(0) {
+            let text = piece.text.as_bytes().get(text_start..text_end);
+            let gap = (shown.gap as usize).saturating_sub(text_start);
+            let text = (text.unwrap_or_default(), gap);
+            if !self.one(piece, &frame, (*shown, found), text, chosen, out) {
                 return;
             }
-            self.plan.limit = self.plan.limit.map(|left| left - 1);
-            if self.plan.recorder.is_some() {
-                chosen.push(shown.index);
-            }
-            if !hidden {
-                self.frame(&frame, piece, text, gap, out);
-            }
-            if let Some((text, gap)) = whole {
-                self.frame(&frame, piece, text.as_bytes(), gap, out);
-            }
-            self.done += 1;
         }
+    }
+
+    /// One frame, with what was `found` beside others; `text` is what a worker has made of it. False
+    /// when no more are wanted.
+    fn one(
+        &mut self,
+        piece: &Piece,
+        frame: &Frame<'_>,
+        (shown, found): (Shown, &[Together]),
+        (text, gap): (&[u8], usize),
+        chosen: &mut Vec<u32>,
+        out: &mut Text,
+    ) -> bool {
+        let mut late = Text::default();
+        let (mut whole, mut hidden) = (None, false);
+        let due = self.reassembly.is_due(frame.time);
+        let (text, gap) = if shown.late || due || !found.is_empty() {
+            // Even a frame that is skipped has its say on later fragments.
+            let renderer = &mut self.plan.renderer;
+            let seen = (&mut self.reassembly, found);
+            let (gap, completed) = renderer.late(piece, frame, shown.refused, seen, &mut late);
+            if let Some(completed) = completed {
+                let mut text = Text::default();
+                whole = renderer
+                    .whole(piece, frame, &completed, &mut text)
+                    .map(|gap| (text, gap));
+            }
+            hidden = gap.is_none();
+            (late.as_bytes(), gap.unwrap_or(0))
+        } else if shown.left_out {
+            return true;
+        } else {
+            (text, gap)
+        };
+        // A frame counts once, whether itself or the datagram that it completes is shown. To write,
+        // nobody can wait until it is known what a fragment is of.
+        let kept = shown.refused && self.plan.recorder.is_some();
+        if hidden && whole.is_none() && !kept {
+            self.hidden += u64::from(shown.refused);
+            return true;
+        }
+        if self.plan.skip > 0 {
+            self.plan.skip -= 1;
+            return true;
+        }
+        if self.plan.limit == Some(0) {
+            return false;
+        }
+        self.plan.limit = self.plan.limit.map(|left| left - 1);
+        if self.plan.recorder.is_some() {
+            chosen.push(shown.index);
+        }
+        if !hidden {
+            self.frame(frame, piece, text, gap, out);
+        }
+        if let Some((text, gap)) = whole {
+            self.frame(frame, piece, text.as_bytes(), gap, out);
+        }
+        self.done += 1;
+        true
     }
 
     fn frame(&mut self, frame: &Frame<'_>, piece: &Piece, text: &[u8], gap: usize, out: &mut Text) {
@@ -386,29 +453,11 @@ impl Stage {
         )
     }
 
-    /// What there is to say of datagrams that did not become whole.
-    fn reassembled(&self, console: &mut Console<'_>) {
-        // After the last frame that was asked for, nobody knows what would have come.
-        if !self.plan.reassembly.assemble || self.plan.limit == Some(0) {
-            return;
-        }
-        let counts = self.reassembly.counts();
-        let Counts {
-            timed_out,
-            evicted,
-            unfinished,
-            cut,
-            ..
-        } = counts;
-        let plural = |count: u64| if count == 1 { "" } else { "s" };
-        let given_up = timed_out + evicted + unfinished;
-        if given_up > 0 {
-            console.note(&format_args!(
-                "{given_up} datagram{} could not be reassembled: {timed_out} not whole within \
-                 60 s, {unfinished} not whole at the end, {evicted} given up for want of memory \
-                 (--reassembly-mib); {cut} of them cut short by the capture",
-                plural(given_up)
-            ));
+    /// What there is to say of datagrams that were not remembered for long enough.
+    fn tracked(&self, console: &mut Console<'_>) {
+        let forgotten = self.plan.tracks.as_ref().map(Tracks::forgotten);
+        if let Some(notice) = forgotten.and_then(overflow) {
+            console.note(&notice);
         }
     }
 
@@ -424,23 +473,37 @@ impl Stage {
         self.write(console, end.as_bytes())?;
         self.flush(console)
     }
+}
 
-    /// Ends the capture being written; of what was not written in the end, the tally hears.
-    fn finish_capture(&mut self) -> Result<()> {
-        let Some(recorder) = &mut self.plan.recorder else {
-            return Ok(());
-        };
-        let statistics = self.plan.tally.as_ref();
-        let statistics = statistics.and_then(|tally| tally.statistics(self.done));
-        let result = recorder.finish(End {
-            interface: self.plan.interface.take().filter(|_| self.done == 0),
-            statistics: statistics.into_iter().collect(),
-        });
-        let whole = recorder.whole();
-        if let Some(tally) = &self.plan.tally {
-            tally.unused(self.done.saturating_sub(whole));
-        }
-        self.done = whole;
-        result.map(drop)
+/// Ends the capture being written, if one is; of what was not written in the end, the tally hears,
+/// and `done` then is what was.
+pub(super) fn finish_capture(plan: &mut Plan, done: &mut u64) -> Result<()> {
+    let Some(recorder) = &mut plan.recorder else {
+        return Ok(());
+    };
+    let result = recorder.finish(End {
+        interface: plan.interface.take().filter(|_| *done == 0),
+        accounts: plan.tally.as_ref().map(Tally::accounts),
+    });
+    let whole = recorder.whole();
+    if let Some(tally) = &plan.tally {
+        tally.unused(done.saturating_sub(whole));
     }
+    *done = whole;
+    result.map(drop)
+}
+
+/// What to say where tables were full.
+pub(super) fn overflow(forgotten: Forgotten) -> Option<String> {
+    let Forgotten {
+        datagrams,
+        flows,
+        hosts,
+    } = forgotten;
+    (forgotten != Forgotten::default()).then(|| {
+        format!(
+            "more passed by than can be remembered: {datagrams} datagrams, {flows} flows and \
+             {hosts} hosts were forgotten early, and anomalies over several packets may be missing"
+        )
+    })
 }

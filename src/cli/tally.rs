@@ -7,16 +7,14 @@
 use std::time::Duration;
 
 use super::Console;
+use super::accounts::Accounts;
 use super::progress::Status;
 use super::text::Text;
-use crate::capture::{Interface, Statistics};
+use crate::capture::{Interface, Lost};
 use crate::net::clock::{self, Stopwatch};
 use crate::net::live::{Figures, Live, Meter, Stopper};
 use crate::net::signals::Signals;
 use crate::wire::frame::Time;
-
-/// The name of all interfaces at once.
-pub(super) const ANY: &str = "any";
 
 /// What became of frames that were handed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,10 +39,6 @@ pub(super) struct Tally {
     form: Form,
     /// End after this long.
     pub(super) duration: Option<Duration>,
-    /// Tell the counters each time this has passed.
-    pub(super) every: Option<Duration>,
-    /// When they were told last.
-    told: Duration,
     since: Stopwatch,
     start: Time,
     listening: Vec<Interface>,
@@ -62,8 +56,6 @@ impl Tally {
             fate,
             form,
             duration: None,
-            every: None,
-            told: Duration::ZERO,
             since: Stopwatch::start(),
             start: clock::wall(),
             listening: live.listening().to_vec(),
@@ -87,14 +79,17 @@ impl Tally {
         if signals.interrupted().is_some() || self.duration.is_some_and(|most| now >= most) {
             self.stopper.finish();
         }
-        let due = self
-            .every
-            .is_some_and(|every| now.saturating_sub(self.told) >= every);
-        if due {
-            self.told = now;
-        }
-        if due | signals.asked() {
+        if signals.asked() {
             self.tell(done, console);
+        }
+    }
+
+    /// What was lost before it reached us.
+    pub(super) fn lost(&self) -> Lost {
+        let figures = self.meter.read();
+        Lost {
+            by_interface: Some(figures.dropped_interface),
+            by_system: Some(figures.dropped_ring),
         }
     }
 
@@ -115,24 +110,14 @@ impl Tally {
         }
     }
 
-    /// What goes into a pcapng file. The counters are those of the whole capture: where it has
-    /// several interfaces, they are stated once and say so.
-    pub(super) fn statistics(&self, done: u64) -> Option<(Interface, u32, Statistics)> {
-        let figures = self.meter.read();
-        let interface = self.listening.first()?.clone();
-        // All interfaces at once are one more beside those of the frames.
-        let is_any = interface.name.as_deref() == Some(ANY);
-        let statistics = Statistics {
-            start: Some(self.start),
-            end: Some(clock::wall()),
-            interface_dropped: Some(figures.dropped_interface),
-            matched: figures.matched,
-            dropped: figures.dropped_ring,
-            delivered: done,
-            comment: (self.listening.len() > 1)
-                .then(|| "counted over all interfaces of this capture".to_owned()),
-        };
-        Some((interface, if is_any { u32::MAX } else { 0 }, statistics))
+    /// What a pcapng file is told in the end.
+    pub(super) fn accounts(&self) -> Accounts {
+        Accounts {
+            start: self.start,
+            end: clock::wall(),
+            listening: self.listening.clone(),
+            parts: self.meter.parts(),
+        }
     }
 
     /// Tells the counters, `done` being the frames shown or written.

@@ -378,20 +378,32 @@ fn seen_by_kernel(link_type: LinkType, bytes: &[u8]) -> Option<(Target, Vec<u8>,
             Some((Target::Live, seen, kernel))
         }
         LinkType::LINUX_SLL2 => {
-            let seen = bytes.get(20..)?.to_vec();
-            kernel.protocol = half(0)?;
-            kernel.interface = bytes[7].into();
-            kernel.packet_type = bytes[10].into();
+            kernel.interface = u32::from(*bytes.get(7)?);
+            kernel.packet_type = u32::from(*bytes.get(10)?);
+            let seen = cooked(&mut kernel, bytes.get(20..)?, half(0)?);
             Some((Target::LiveCooked, seen, kernel))
         }
         LinkType::LINUX_SLL => {
-            let seen = bytes.get(16..)?.to_vec();
-            kernel.protocol = half(14)?;
             kernel.packet_type = half(0)?;
+            let seen = cooked(&mut kernel, bytes.get(16..)?, half(14)?);
             Some((Target::LiveCooked, seen, kernel))
         }
         _ => None,
     }
+}
+
+/// The packet behind a cooked header that names this protocol. A tag in front of it was taken out
+/// by the hardware, or by the kernel, which keeps that from its filter.
+fn cooked(kernel: &mut Kernel<'_>, behind: &[u8], protocol: u32) -> Vec<u8> {
+    kernel.protocol = protocol;
+    let (0x8100 | 0x88a8, Some((tag, packet))) = (protocol, behind.split_first_chunk::<4>()) else {
+        return behind.to_vec();
+    };
+    if !behind.len().is_multiple_of(3) {
+        kernel.tag = Some((protocol, u32::from_be_bytes([0, 0, tag[0], tag[1]])));
+        kernel.protocol = u32::from_be_bytes([0, 0, tag[2], tag[3]]);
+    }
+    packet.to_vec()
 }
 
 /// The frame is not one whose header a host of the other byte order wrote.
@@ -399,7 +411,7 @@ fn is_of_this_machine(link_type: LinkType, bytes: &[u8]) -> bool {
     link_type != LinkType::NULL || Order::of_small(bytes) == Order::HOST
 }
 
-/// Enough cases for every day, or as many as PROPTEST_CASES says.
+/// As many cases as PROPTEST_CASES says, and no fewer than are enough for every day.
 fn cases() -> ProptestConfig {
     let default = ProptestConfig::default();
     ProptestConfig {

@@ -490,6 +490,25 @@ fn errors_point_at_the_word() {
     }
 }
 
+/// A program cannot follow a chain of headers. What is asked only when the chain has TCP must not
+/// refuse a frame that has none, and is too short for it.
+#[test]
+fn what_may_not_be_asked_refuses_nothing() {
+    // The first bytes of IPv6, with ICMP as the next header.
+    let bytes = [0x60, 0, 0, 0, 0, 0, 1];
+    let frame = frame(LinkType::RAW, &bytes);
+    for text in [
+        "(protochain 6 and ip6 multicast) or not port 79",
+        "not (not protochain 6 or ip6 multicast) or not port 79",
+        "((protochain 6 or ip) and ip6 multicast) or not port 79",
+    ] {
+        let filter = compiled(text, LinkType::RAW, false);
+        assert!(filter.matches(&frame), "{text}");
+        let passed = super::Machine::new(filter.program()).unwrap().run(&frame);
+        assert_ne!(passed, 0, "{text}");
+    }
+}
+
 #[test]
 fn link_layer_words_are_refused_on_a_cooked_socket() {
     for text in ["ether host 1:2:3:4:5:6", "link[12] = 1", "ether multicast"] {

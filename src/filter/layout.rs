@@ -4,9 +4,11 @@
 //! Positions are always those of the frame as it is saved. What the kernel's filter sees may
 //! differ from it: a VLAN tag taken out by the hardware, a cooked socket's missing header.
 
+mod beside;
+
 use super::names;
 use super::tree::Operator;
-use super::value::{Ancillary, Comparison, Logic, Test, Value, ValueId, Values};
+use super::value::{Comparison, Logic, Test, Value, ValueId, Values};
 use crate::wire::frame::LinkType;
 
 /// A position: a constant offset, after a computed base if there is one.
@@ -97,6 +99,9 @@ pub(super) enum Source {
     Untagged,
     /// The packet alone, without the cooked header of this many bytes that is saved before it.
     Headless(u32),
+    /// The same without the VLAN tag that the hardware has taken out, which is saved behind the
+    /// header and counted with it.
+    Tagless(u32),
 }
 
 /// Where to look at the frame.
@@ -165,7 +170,9 @@ impl Loader<'_> {
                 let offset = offset.checked_sub(4).filter(|&offset| offset >= 12)?;
                 Some(self.plain(base, offset, size))
             }
-            Source::Headless(header) if base.is_some() || offset >= header => {
+            Source::Headless(header) | Source::Tagless(header)
+                if base.is_some() || offset >= header =>
+            {
                 let offset = offset.checked_sub(header)?;
                 Some(self.plain(base, offset, size))
             }
@@ -173,7 +180,7 @@ impl Loader<'_> {
             Source::Untagged if offset.saturating_add(size.into()) <= 12 => {
                 Some(self.plain(base, offset, size))
             }
-            Source::Untagged | Source::Headless(_) => self.assembled(offset, size),
+            _ => self.assembled(offset, size),
         }
     }
 
@@ -183,7 +190,7 @@ impl Loader<'_> {
 
     /// Bytes of which some are not in what the program sees, put together one by one.
     fn assembled(&mut self, offset: u32, size: u8) -> Option<ValueId> {
-        if let Some((ancillary, start, width)) = self.kept(offset)
+        if let Some((ancillary, start, width)) = beside::kept(self.source, self.link_type, offset)
             && start == offset
             && width == size
         {
@@ -205,7 +212,7 @@ impl Loader<'_> {
     }
 
     fn byte(&mut self, offset: u32) -> Option<ValueId> {
-        if let Some((ancillary, start, width)) = self.kept(offset) {
+        if let Some((ancillary, start, width)) = beside::kept(self.source, self.link_type, offset) {
             let whole = self.values.intern(Value::Ancillary(ancillary));
             let below = u32::from(width).checked_sub(offset - start + 1)?;
             let places = self.values.constant(8 * below);
@@ -214,35 +221,9 @@ impl Loader<'_> {
             return Some(self.values.binary(Operator::And, shifted, mask));
         }
         match self.source {
-            Source::Headless(header) if offset < header => None,
+            Source::Headless(header) | Source::Tagless(header) if offset < header => None,
             _ => self.load(Place::at(offset), 1),
         }
-    }
-
-    /// The kernel's copy of the field that `offset` lies in, the field's start and width.
-    fn kept(&self, offset: u32) -> Option<(Ancillary, u32, u8)> {
-        let fields: &[(Ancillary, u32, u8)] = match (self.source, self.link_type) {
-            (Source::Untagged, _) => &[
-                (Ancillary::VlanProtocol, 12, 2),
-                (Ancillary::VlanTag, 14, 2),
-            ],
-            (Source::Headless(_), LinkType::LINUX_SLL) => &[
-                (Ancillary::PacketType, 0, 2),
-                (Ancillary::HardwareType, 2, 2),
-                (Ancillary::Protocol, 14, 2),
-            ],
-            (Source::Headless(_), LinkType::LINUX_SLL2) => &[
-                (Ancillary::Protocol, 0, 2),
-                (Ancillary::InterfaceIndex, 4, 4),
-                (Ancillary::HardwareType, 8, 2),
-                (Ancillary::PacketType, 10, 1),
-            ],
-            _ => &[],
-        };
-        fields
-            .iter()
-            .copied()
-            .find(|&(_, start, width)| (start..start + u32::from(width)).contains(&offset))
     }
 
     /// The frame's length as it is saved.
@@ -251,7 +232,7 @@ impl Loader<'_> {
         let missing = self.values.constant(match self.source {
             Source::Saved => 0,
             Source::Untagged => 4,
-            Source::Headless(header) => header,
+            Source::Headless(header) | Source::Tagless(header) => header,
         });
         self.values.binary(Operator::Add, seen, missing)
     }
@@ -262,7 +243,9 @@ impl Loader<'_> {
             let offset = match self.source {
                 Source::Saved => network.offset,
                 Source::Untagged => network.offset.checked_sub(4).filter(|&at| at >= 12)?,
-                Source::Headless(header) => network.offset.checked_sub(header)?,
+                Source::Headless(header) | Source::Tagless(header) => {
+                    network.offset.checked_sub(header)?
+                }
             };
             return Some(self.values.intern(Value::HeaderLength { offset }));
         }

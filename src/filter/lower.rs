@@ -10,11 +10,10 @@ use super::Target;
 use super::fault::{CompileError, Fault, Span};
 use super::layout::{self, Link, Loader, Place, Source, View};
 use super::names::{self, IPV4, IPV6};
-use super::tree::{
-    Arithmetic, Comparison, Direction, Family, Layer, Node, Operator, Primitive, Version,
-};
+use super::tree::{Arithmetic, Comparison, Direction, Family, Layer, Operator, Primitive, Version};
 use super::value::{self, Ancillary, Logic, Value, ValueId};
 
+mod connectives;
 mod encapsulation;
 
 type Result<T> = std::result::Result<T, CompileError>;
@@ -42,41 +41,6 @@ pub(super) struct Lowering<'a> {
 }
 
 impl Lowering<'_> {
-    /// The tests that `node` stands for.
-    pub(super) fn node(&mut self, node: &Node) -> Result<Logic> {
-        match node {
-            Node::And(nodes) => {
-                let mut parts = Vec::with_capacity(nodes.len());
-                let mut known = Vec::new();
-                for node in nodes {
-                    parts.push(self.node(node)?);
-                    // What stands right of a tunnel in a conjunction is reached only inside it.
-                    if let Node::Primitive(Primitive::Geneve(_) | Primitive::Vxlan(_), _) = node {
-                        let always = Logic::Constant(true);
-                        known.push(std::mem::replace(&mut self.view.guard, always));
-                    }
-                }
-                known.push(std::mem::replace(
-                    &mut self.view.guard,
-                    Logic::Constant(true),
-                ));
-                self.view.guard = Logic::all(known);
-                Ok(Logic::all(parts))
-            }
-            Node::Or(nodes) => {
-                let parts = nodes.iter().map(|node| self.node(node));
-                Ok(Logic::any(parts.collect::<Result<Vec<_>>>()?))
-            }
-            Node::Not(inner) => {
-                self.positive = !self.positive;
-                let logic = self.node(inner);
-                self.positive = !self.positive;
-                Ok(!logic?)
-            }
-            Node::Primitive(primitive, span) => self.primitive(primitive, *span),
-        }
-    }
-
     /// True when the program runs in the kernel.
     fn live(&self) -> bool {
         self.target != Target::File

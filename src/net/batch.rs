@@ -26,8 +26,12 @@ pub(super) struct Inbox {
     size: usize,
     slots: Vec<Slot>,
     vectors: Vectors,
+    /// How many messages the next call asks for, as making ready for more than come takes time.
+    wanted: usize,
     /// How many messages the last call brought.
     filled: usize,
+    /// Whether it brought all it asked for.
+    crowded: bool,
 }
 
 /// Of a message received, what is not its bytes.
@@ -73,20 +77,24 @@ impl Inbox {
             size: size.max(1),
             slots: vec![slot; slots],
             vectors: Vectors::new(slots),
+            wanted: slots,
             filled: 0,
+            crowded: false,
         }
     }
 
-    /// Takes what has come, as many messages as there are slots; waits for none. With
-    /// `MSG_ERRQUEUE` in `flags` from the error queue. None at all is Ok(0).
+    /// Takes what has come; waits for none. Asks for one message more than the call before brought,
+    /// and for twice as many if that one brought all it asked for. With `MSG_ERRQUEUE` in `flags`
+    /// from the error queue. None at all is Ok(0).
     ///
     /// # Errors
     /// What the kernel says, except that there is nothing or that a signal came.
     pub(super) fn receive(&mut self, socket: BorrowedFd<'_>, flags: c_int) -> io::Result<usize> {
         self.filled = 0;
+        self.crowded = false;
         self.vectors.clear();
         let chunks = self.bytes.chunks_exact_mut(self.stride);
-        for (slot, chunk) in self.slots.iter_mut().zip(chunks) {
+        for (slot, chunk) in self.slots.iter_mut().zip(chunks).take(self.wanted) {
             let room = chunk.len().min(self.size);
             self.vectors.push(
                 (slot.name.bytes.as_mut_ptr(), slot.name.bytes.len()),
@@ -125,12 +133,15 @@ impl Inbox {
             slot.flags = header.msg_flags;
         }
         self.filled = filled;
+        self.crowded = filled == self.wanted;
+        let more = if self.crowded { filled } else { 1 };
+        self.wanted = filled.saturating_add(more).min(self.slots.len());
         Ok(filled)
     }
 
-    /// How many messages one call can bring.
-    pub(super) fn capacity(&self) -> usize {
-        self.slots.len()
+    /// Whether the last call brought all it asked for, so that there may be more.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.crowded
     }
 
     /// The messages of the last call, in the order they came.
@@ -231,8 +242,17 @@ impl Outgoing {
         // to a name, an iovec and a control buffer of `self.messages` and `self.bytes`, borrowed
         // above with the lengths that are filled; they outlive the call, and the kernel writes to
         // nothing but the headers' own lengths.
-        let result =
-            unsafe { libc::sendmmsg(socket.as_raw_fd(), headers.as_mut_ptr(), count, flags as _) };
+        let result = unsafe {
+            match headers {
+                [header] => {
+                    let sent = libc::sendmsg(socket.as_raw_fd(), &raw const header.msg_hdr, flags);
+                    if sent < 0 { -1 } else { 1 }
+                }
+                headers => {
+                    libc::sendmmsg(socket.as_raw_fd(), headers.as_mut_ptr(), count, flags as _)
+                }
+            }
+        };
         usize::try_from(result).map_err(|_| io::Error::last_os_error())
     }
 }

@@ -10,7 +10,7 @@ mod directory;
 #[cfg(not(target_os = "linux"))]
 mod elsewhere;
 #[cfg(target_os = "linux")]
-mod link;
+pub(super) mod link;
 #[cfg(target_os = "linux")]
 mod meter;
 #[cfg(target_os = "linux")]
@@ -32,12 +32,17 @@ pub use source::{Live, Stopper};
 use crate::filter::Target;
 use crate::wire::frame::{Direction, LinkType};
 
+/// The name that means all interfaces.
+#[cfg(target_os = "linux")]
+const ANY: &str = "any";
+
 /// What to listen to, and how.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Names of interfaces, at least one; `any` alone is all of them. A VLAN tag that the hardware
-    /// took out is put back into Ethernet frames; on `any` and where there is no link header it is
-    /// not, as the saved header has no place for it.
+    /// took out is put back: into Ethernet frames behind the addresses, elsewhere behind the cooked
+    /// header, whose protocol is then the tag's. Of several tags the kernel tells a cooked socket,
+    /// as that of `any` is, no more than the outermost.
     pub interfaces: Vec<String>,
     /// Only packets that go this way; both if none is named. On the loopback each packet is seen
     /// once: as received, unless only sent ones are wanted.
@@ -84,7 +89,9 @@ pub enum Backend {
     /// Batches of messages (recvmmsg(2)): all that the ring knows, at the price of a copy.
     Recvmmsg,
     /// pnet's channel: the packets alone. Direction, original length, the kernel's time, VLAN tags
-    /// that the hardware took out and the state of checksums are not known.
+    /// that the hardware took out and the state of checksums are not known; except where there is
+    /// no link header, as on `any`, and each packet has to be looked at (`MSG_PEEK`) before it is
+    /// taken.
     Pnet,
 }
 
@@ -131,6 +138,20 @@ pub struct Figures {
     pub out_of_order: u64,
     /// How much of the rings waits to be read or given back, in percent.
     pub ring_fill: u8,
+}
+
+/// What one of the names listened to, or one interface of all, has in the [`Figures`]: the sums of
+/// all parts are the figures.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Part {
+    /// The name.
+    pub name: String,
+    /// As in the figures; 0 for an interface that has no socket of its own.
+    pub matched: u64,
+    /// The same.
+    pub dropped_ring: u64,
+    /// As in the figures; 0 for all interfaces at once, which are told one by one.
+    pub dropped_interface: u64,
 }
 
 /// What the filter of one socket is compiled for.

@@ -5,14 +5,20 @@
 
 use std::hint::spin_loop;
 use std::thread::sleep;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
-use crate::wire::frame::Time;
-
-/// A sleep may end this much late; what is left of the time after it is spun away.
-const SLACK: Duration = Duration::from_micros(120);
+/// A sleep may end this much late; what is left of the time after it is spun away. Sharpened
+/// sleeps on an idle virtual machine end 33 microseconds late in the median, nine of ten within 50.
+const SLACK: Duration = Duration::from_micros(80);
 /// The longest single sleep, so that whoever waits can look around.
 const NAP: Duration = Duration::from_millis(20);
+
+/// Asks the kernel to end this thread's sleeps on time: by default it may be 50 microseconds late
+/// to save wake-ups (PR_SET_TIMERSLACK(2const)). Must be called before the sandbox.
+pub fn sharpen() {
+    // Where it cannot be, more of the time is spun away.
+    let _ = nix::sys::prctl::set_timerslack(1);
+}
 
 /// A clock that was started.
 #[derive(Debug, Clone, Copy)]
@@ -50,17 +56,5 @@ impl Pace {
             spin_loop();
         }
         true
-    }
-}
-
-/// What the clock on the wall says; 1970 if it is set to before.
-#[must_use]
-pub fn wall() -> Time {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    Time {
-        seconds: i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
-        nanoseconds: since.subsec_nanos(),
     }
 }

@@ -18,6 +18,10 @@ use crate::error::{Error, Result};
 const ROUTE_HEADER_LEN: usize = 12;
 /// Length of `struct ndmsg`: family (1), padding (3), index (4), state (2), flags (1), type (1).
 const NEIGHBOUR_HEADER_LEN: usize = 12;
+/// Length of `struct ifinfomsg`: family, padding (1 each), type (2), index, flags, change (4).
+const LINK_HEADER_LEN: usize = 16;
+/// Of a route's metrics, the MTU (linux/rtnetlink.h).
+const RTAX_MTU: u16 = 2;
 /// The neighbour's link-layer address (linux/neighbour.h).
 const NDA_LLADDR: u16 = 2;
 /// The neighbour's address.
@@ -107,6 +111,45 @@ pub fn path(destination: Ipv4Addr, by: Option<&OsStr>) -> Result<Path> {
     })
 }
 
+/// Who may be asked for path MTUs at any time: the socket is open, and asking takes no more than
+/// what a sandbox allows.
+#[derive(Debug)]
+pub(super) struct Ways {
+    netlink: Netlink,
+    by: Option<u32>,
+}
+
+impl Ways {
+    /// Ways by the interface of this name, or by any.
+    pub(super) fn open(by: Option<&OsStr>) -> io::Result<Self> {
+        let by = by.map(nix::net::if_::if_nametoindex).transpose()?;
+        let netlink = Netlink::open()?;
+        Ok(Self { netlink, by })
+    }
+
+    /// The path MTU to `destination` as the kernel knows it, in bytes: what routers told it, or
+    /// that of the interface.
+    pub(super) fn mtu(&mut self, destination: Ipv4Addr) -> io::Result<u32> {
+        let answer = ask(&mut self.netlink, destination, self.by)?;
+        let answer = answer.ok_or(io::ErrorKind::InvalidData)?;
+        if let Some(mtu) = answer.mtu {
+            return Ok(mtu);
+        }
+        let mut body = vec![0; LINK_HEADER_LEN];
+        if let Some(index) = body.get_mut(4..).and_then(|rest| rest.first_chunk_mut()) {
+            *index = answer.interface.to_ne_bytes();
+        }
+        let mtu = self.netlink.ask(libc::RTM_GETLINK, &body, |message| {
+            let (_, rest) = message.body.split_at_checked(LINK_HEADER_LEN)?;
+            let mut all = attributes(rest).filter(|_| message.kind == libc::RTM_NEWLINK);
+            all.find_map(|(kind, value)| u32_at(value, 0).filter(|_| kind == libc::IFLA_MTU))
+        })?;
+        // An IPv4 datagram is no longer, whatever the loopback would take.
+        let mtu = mtu.ok_or(io::ErrorKind::InvalidData)?;
+        Ok(mtu.min(u32::from(u16::MAX)))
+    }
+}
+
 /// What `RTM_GETROUTE` answers.
 #[derive(Debug, PartialEq, Eq)]
 struct Answer {
@@ -114,9 +157,19 @@ struct Answer {
     interface: u32,
     gateway: Option<Ipv4Addr>,
     source: Option<Ipv4Addr>,
+    /// What is known of the path's MTU beside the interface's.
+    mtu: Option<u32>,
 }
 
 fn lookup(destination: Ipv4Addr, by: Option<u32>) -> io::Result<Option<Answer>> {
+    ask(&mut Netlink::open()?, destination, by)
+}
+
+fn ask(
+    netlink: &mut Netlink,
+    destination: Ipv4Addr,
+    by: Option<u32>,
+) -> io::Result<Option<Answer>> {
     let mut body = vec![0; ROUTE_HEADER_LEN];
     let family = u8::try_from(libc::AF_INET).unwrap_or_default();
     if let Some(start) = body.first_chunk_mut() {
@@ -126,7 +179,7 @@ fn lookup(destination: Ipv4Addr, by: Option<u32>) -> io::Result<Option<Answer>> 
     if let Some(index) = by {
         body.extend(attribute(libc::RTA_OIF, &index.to_ne_bytes()));
     }
-    Netlink::open()?.ask(libc::RTM_GETROUTE, &body, answer)
+    netlink.ask(libc::RTM_GETROUTE, &body, answer)
 }
 
 fn answer(message: Message<'_>) -> Option<Answer> {
@@ -139,6 +192,7 @@ fn answer(message: Message<'_>) -> Option<Answer> {
         interface: 0,
         gateway: None,
         source: None,
+        mtu: None,
     };
     let address = |value: &[u8]| value.first_chunk::<4>().copied().map(Ipv4Addr::from);
     for (kind, value) in attributes(rest) {
@@ -146,6 +200,10 @@ fn answer(message: Message<'_>) -> Option<Answer> {
             libc::RTA_OIF => answer.interface = u32_at(value, 0)?,
             libc::RTA_GATEWAY => answer.gateway = address(value),
             libc::RTA_PREFSRC => answer.source = address(value),
+            libc::RTA_METRICS => {
+                let mut all = attributes(value).filter(|(kind, _)| *kind == RTAX_MTU);
+                answer.mtu = all.find_map(|(_, value)| u32_at(value, 0));
+            }
             _ => {}
         }
     }
@@ -215,6 +273,8 @@ mod tests {
         assert_eq!(path.source, Some(Ipv4Addr::LOCALHOST));
         assert!(is_own(Ipv4Addr::new(127, 9, 9, 9)).unwrap());
         assert!(!is_own(Ipv4Addr::new(192, 0, 2, 77)).unwrap());
+        let mut ways = Ways::open(None).unwrap();
+        assert_eq!(ways.mtu(Ipv4Addr::LOCALHOST).unwrap(), 65_535);
     }
 
     #[test]
@@ -223,6 +283,9 @@ mod tests {
         body.extend(attribute(libc::RTA_OIF, &3_u32.to_ne_bytes()));
         body.extend(attribute(libc::RTA_GATEWAY, &[10, 0, 0, 1]));
         body.extend(attribute(libc::RTA_PREFSRC, &[10, 0, 0, 7]));
+        let metrics = [(1, 1_u32), (2, 1400)];
+        let metrics = metrics.map(|(kind, value)| attribute(kind, &value.to_ne_bytes()));
+        body.extend(attribute(libc::RTA_METRICS, &metrics.concat()));
         let message = |body| Message {
             kind: libc::RTM_NEWROUTE,
             flags: 0,
@@ -232,6 +295,7 @@ mod tests {
         assert_eq!((read.kind, read.interface), (libc::RTN_UNICAST, 3));
         assert_eq!(read.gateway, Some(Ipv4Addr::new(10, 0, 0, 1)));
         assert_eq!(read.source, Some(Ipv4Addr::new(10, 0, 0, 7)));
+        assert_eq!(read.mtu, Some(1400));
         assert_eq!(answer(message(body.get(..11).unwrap())), None);
     }
 

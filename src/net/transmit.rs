@@ -16,10 +16,11 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::ancillary::{Control, Name};
 use super::batch::{Inbox, Outgoing};
+use super::clock::wall;
 use super::interface::Interface;
-use super::pace::wall;
-use super::ring;
+use super::live::link::{Sender, Told};
 use super::route::Path;
+use super::{ring, sockopt};
 use crate::error::{Error, Kind, Result};
 use crate::wire::checksum::checksum;
 use crate::wire::frame::{Direction, LinkType, Time};
@@ -36,8 +37,8 @@ const MAX_FRAME: usize = (64 << 10) + 64;
 const PATIENCE: Duration = Duration::from_secs(2);
 /// EtherType of IPv4, for links without headers.
 const ETH_P_IP: u16 = 0x0800;
-/// `sll_pkttype` of a copy of what this host sends (packet(7)).
-const PACKET_OUTGOING: u8 = 4;
+/// Both MAC addresses of an Ethernet header: a tag that was taken out comes after them.
+const ADDRESSES: usize = 12;
 
 /// Whether a raw socket would send these bytes as they are: the kernel fills in total length,
 /// checksum, a zero identification and a zero source (raw(7)), reassembles fragments where it
@@ -83,6 +84,8 @@ pub fn kernel_keeps(datagram: &[u8], mtu: Option<u32>) -> bool {
 pub struct Burst {
     /// Packets the kernel took.
     pub sent: u64,
+    /// Their bytes.
+    pub bytes: u64,
     /// Packets it refused.
     pub failed: u64,
     /// Why it refused the first of them.
@@ -93,6 +96,7 @@ impl Burst {
     /// Adds what came of another burst.
     pub fn add(&mut self, other: Self) {
         self.sent = self.sent.saturating_add(other.sent);
+        self.bytes = self.bytes.saturating_add(other.bytes);
         self.failed = self.failed.saturating_add(other.failed);
         self.error = self.error.take().or(other.error);
     }
@@ -129,6 +133,8 @@ pub struct Transmitter {
     socket: Socket,
     name: Name,
     outgoing: Outgoing,
+    /// Of each packet that is loaded.
+    lengths: Vec<usize>,
 }
 
 impl Transmitter {
@@ -184,17 +190,20 @@ impl Transmitter {
             socket,
             name,
             outgoing: Outgoing::new(BATCH),
+            lengths: Vec::with_capacity(BATCH),
         }
     }
 
     /// Forgets what was loaded.
     pub fn clear(&mut self) {
         self.outgoing.clear();
+        self.lengths.clear();
     }
 
     /// Adds a packet to the burst.
     pub fn load(&mut self, packet: &[u8]) {
         let control = Control::new();
+        self.lengths.push(packet.len());
         self.outgoing
             .push(self.name, &control, |out| out.extend_from_slice(packet));
     }
@@ -215,6 +224,9 @@ impl Transmitter {
             match self.outgoing.send(self.socket.as_fd(), at) {
                 Ok(0) => break,
                 Ok(sent) => {
+                    let lengths = self.lengths.iter().skip(at).take(sent);
+                    let bytes: usize = lengths.sum();
+                    burst.bytes = burst.bytes.saturating_add(bytes as u64);
                     at = at.saturating_add(sent);
                     burst.sent = burst.sent.saturating_add(sent as u64);
                     since = None;
@@ -258,7 +270,7 @@ fn refused(doing: &str, why: &io::Error) -> Error {
     if why.kind() == io::ErrorKind::PermissionDenied {
         return Error::usage(doing, "it takes the capability CAP_NET_RAW").advice(
             "run as root, or once: sudo setcap cap_net_raw+ep \"$(command -v dotquad)\"; \
-             --dry-run and -w FILE need no privilege",
+             send --dry-run and send -w FILE need no privilege",
         );
     }
     Error::usage(doing, super::plain(why))
@@ -267,7 +279,7 @@ fn refused(doing: &str, why: &io::Error) -> Error {
 /// One frame that went by.
 #[derive(Debug, Clone, Copy)]
 pub struct Seen<'a> {
-    /// Its bytes from the link layer on.
+    /// Its bytes from the link layer on, with the VLAN tag that the hardware took out.
     pub bytes: &'a [u8],
     /// Whether this host received or sent it.
     pub direction: Direction,
@@ -280,6 +292,10 @@ pub struct Seen<'a> {
 pub struct Tap {
     socket: Socket,
     inbox: Inbox,
+    /// The frame into which a tag is put back.
+    tagged: Vec<u8>,
+    /// Whether its frames have a place for a tag.
+    ethernet: bool,
 }
 
 impl Tap {
@@ -292,6 +308,13 @@ impl Tap {
             let socket = Socket::new(Domain::PACKET, Type::RAW, None)?;
             // A smaller buffer only means that a burst may be missed.
             let _ = socket.set_recv_buffer_size(BUFFER);
+            let wanted: libc::c_int = 1;
+            sockopt::set(
+                socket.as_fd(),
+                libc::SOL_PACKET,
+                libc::PACKET_AUXDATA,
+                &wanted,
+            )?;
             let index = i32::try_from(on.index).map_err(io::Error::other)?;
             ring::bind(socket.as_fd(), index)?;
             Ok(socket)
@@ -299,6 +322,8 @@ impl Tap {
         Ok(Self {
             socket: open().map_err(|why| refused("opening a packet socket", &why))?,
             inbox: Inbox::new(16, MAX_FRAME),
+            tagged: Vec::new(),
+            ethernet: on.link_type == Some(LinkType::ETHERNET),
         })
     }
 
@@ -321,14 +346,33 @@ impl Tap {
         let mut any = false;
         for message in self.inbox.messages() {
             any = true;
-            let outgoing = message.name.as_bytes().get(10) == Some(&PACKET_OUTGOING);
+            let mut sender = [0; 20];
+            for (to, from) in sender.iter_mut().zip(message.name.as_bytes()) {
+                *to = *from;
+            }
+            let length = u32::try_from(message.bytes.len()).unwrap_or(u32::MAX);
+            let sender = Sender(&sender);
+            let mut told = Told::new(sender, length);
+            for (level, kind, data) in message.control.iter() {
+                if (level, kind) == (libc::SOL_PACKET, libc::PACKET_AUXDATA) {
+                    told.auxdata(data);
+                }
+            }
+            let halves = message.bytes.split_at_checked(ADDRESSES);
+            let tag = told.tag().filter(|_| self.ethernet);
+            let bytes = match (tag, halves) {
+                (Some(tag), Some((addresses, rest))) => {
+                    self.tagged.clear();
+                    for part in [addresses, &tag, rest] {
+                        self.tagged.extend_from_slice(part);
+                    }
+                    &self.tagged
+                }
+                _ => message.bytes,
+            };
             visit(Seen {
-                bytes: message.bytes,
-                direction: if outgoing {
-                    Direction::Out
-                } else {
-                    Direction::In
-                },
+                bytes,
+                direction: sender.direction(),
                 time,
             });
         }

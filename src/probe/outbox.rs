@@ -40,6 +40,8 @@ pub struct Probe {
     pub identification: Option<u16>,
     /// The protocol number of `body`: 1, 6 or 17.
     pub protocol: u8,
+    /// Whether the kernel is asked when it leaves, which takes about a microsecond of its own.
+    pub stamped: bool,
 }
 
 /// Probes to be sent and reports to be shown, each in order.

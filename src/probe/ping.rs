@@ -18,6 +18,7 @@ mod path_mtu;
 mod receiving;
 mod schedule;
 mod sending;
+mod sums;
 mod tally;
 
 use std::collections::VecDeque;
@@ -125,7 +126,7 @@ impl Ping {
                 .then(|| Permutation::new(targets, config.seed)),
             schedule: Schedule::new(&config),
             networks: Networks::new(config.in_flight_per_network),
-            flights: Flights::new(message::sequence_bits(&config.kind)),
+            flights: Flights::new(message::sequence_bits(&config), targets),
             tallies,
             histograms,
             again: VecDeque::new(),
@@ -169,7 +170,7 @@ impl Ping {
     #[must_use]
     pub fn transmitted(&self, index: u32) -> u64 {
         let tally = self.tallies.get(index as usize);
-        tally.map_or(0, |tally| tally.transmitted)
+        tally.map_or(0, Tally::transmitted)
     }
 
     /// What came and belongs to no probe.

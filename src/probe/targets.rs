@@ -4,22 +4,23 @@
 mod permutation;
 
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 pub use permutation::Permutation;
 
-/// Addresses from `first` to `last`, and how many of the set come before them.
+/// A run of neighbouring addresses: the first, and how many of the set come before it. The next
+/// run's number says how long it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Span {
     first: u32,
-    last: u32,
     before: u32,
 }
 
-/// A set of addresses in ascending order, each with its index. Takes 12 bytes for each run of
-/// neighbouring addresses, whatever its length.
+/// A set of addresses in ascending order, each with its index. Takes 8 bytes for each run of
+/// neighbouring addresses, whatever its length; copies share them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Targets {
-    spans: Vec<Span>,
+    spans: Arc<Vec<Span>>,
     len: u32,
 }
 
@@ -32,30 +33,33 @@ impl Targets {
     /// [`MOST`](Self::MOST).
     #[must_use]
     pub fn new(ranges: impl IntoIterator<Item = (Ipv4Addr, Ipv4Addr)>) -> Option<Self> {
+        // At first `before` holds the last address of its run, so that nothing is there twice.
         let mut spans: Vec<Span> = ranges
             .into_iter()
             .map(|(a, b)| Span {
                 first: a.min(b).to_bits(),
-                last: a.max(b).to_bits(),
-                before: 0,
+                before: a.max(b).to_bits(),
             })
             .collect();
         spans.sort_unstable_by_key(|span| span.first);
         spans.dedup_by(|next, kept| {
-            let joined = u64::from(next.first) <= u64::from(kept.last) + 1;
+            let joined = u64::from(next.first) <= u64::from(kept.before) + 1;
             if joined {
-                kept.last = kept.last.max(next.last);
+                kept.before = kept.before.max(next.before);
             }
             joined
         });
         let mut len: u32 = 0;
         for span in &mut spans {
-            span.before = len;
-            let size = (span.last - span.first).checked_add(1)?;
+            let last = std::mem::replace(&mut span.before, len);
+            let size = (last - span.first).checked_add(1)?;
             len = len.checked_add(size).filter(|&len| len <= Self::MOST)?;
         }
         spans.shrink_to_fit();
-        Some(Self { spans, len })
+        Some(Self {
+            spans: Arc::new(spans),
+            len,
+        })
     }
 
     /// One address.
@@ -91,13 +95,21 @@ impl Targets {
         self.len == 0
     }
 
+    /// The run at this place, and how many addresses it has.
+    fn span(&self, place: usize) -> Option<(Span, u32)> {
+        let span = *self.spans.get(place)?;
+        let next = self.spans.get(place.saturating_add(1));
+        let end = next.map_or(self.len, |next| next.before);
+        Some((span, end.saturating_sub(span.before)))
+    }
+
     /// The address with this index.
     #[must_use]
     pub fn get(&self, index: u32) -> Option<Ipv4Addr> {
         let after = self.spans.partition_point(|span| span.before <= index);
-        let span = self.spans.get(after.checked_sub(1)?)?;
-        let address = span.first.checked_add(index - span.before)?;
-        (address <= span.last).then(|| Ipv4Addr::from_bits(address))
+        let (span, len) = self.span(after.checked_sub(1)?)?;
+        let within = (index - span.before < len).then_some(index - span.before)?;
+        Some(Ipv4Addr::from_bits(span.first.checked_add(within)?))
     }
 
     /// The index of this address.
@@ -105,15 +117,17 @@ impl Targets {
     pub fn index_of(&self, address: Ipv4Addr) -> Option<u32> {
         let address = address.to_bits();
         let after = self.spans.partition_point(|span| span.first <= address);
-        let span = self.spans.get(after.checked_sub(1)?)?;
-        (address <= span.last).then(|| span.before.saturating_add(address - span.first))
+        let (span, len) = self.span(after.checked_sub(1)?)?;
+        let within = address - span.first;
+        (within < len).then(|| span.before.saturating_add(within))
     }
 
     /// All addresses, in ascending order.
     pub fn iter(&self) -> impl Iterator<Item = Ipv4Addr> {
-        self.spans
-            .iter()
-            .flat_map(|span| (span.first..=span.last).map(Ipv4Addr::from_bits))
+        (0..self.spans.len())
+            .filter_map(|place| self.span(place))
+            .flat_map(|(span, len)| (0..len).filter_map(move |it| span.first.checked_add(it)))
+            .map(Ipv4Addr::from_bits)
     }
 }
 

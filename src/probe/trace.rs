@@ -92,6 +92,9 @@ pub struct Multipath {
     pub confidence: Confidence,
     /// The most probes for one target.
     pub budget: u32,
+    /// Ask behind each router for itself everywhere, also where routers of a hop look alike: more
+    /// probes, and no way is missed that only some flows of one of them take.
+    pub each: bool,
 }
 
 /// What is to be traced, and how.
@@ -130,8 +133,9 @@ pub struct Config {
     pub cycle_interval: Duration,
     /// Wait for hops that answered only some and are asked again slowly, to tell a limit on
     /// answers from loss: a second and more for each question. Otherwise they are asked again
-    /// only while something else is waited for anyway. [`multipath`](Self::multipath) waits
-    /// always: it needs the answers.
+    /// while something else is waited for anyway, and for 3 s in all where the end is silent;
+    /// those that there is no time for are told as [undecided](Hop::undecided).
+    /// [`multipath`](Self::multipath) waits always: it needs the answers.
     pub recheck: bool,
     /// Look for the path MTU, beginning with this size, in bytes: the MTU of the interface. Hops
     /// are told when it is known.

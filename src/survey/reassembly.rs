@@ -5,6 +5,7 @@
 //! what has waited longest. Time is that of the frames: there is no clock here.
 
 mod datagram;
+mod difference;
 mod queue;
 #[cfg(test)]
 mod tests;
@@ -13,6 +14,7 @@ use std::collections::{HashMap, VecDeque};
 
 pub use datagram::Whole;
 use datagram::{Datagram, Fragment, Head};
+pub use difference::Difference;
 pub use queue::Policy;
 
 use crate::wire::anomaly::Anomaly;
@@ -21,7 +23,7 @@ use crate::wire::frame::{Frame, LinkType, Time};
 use crate::wire::packet::{Layer, Packet, Protocol};
 
 /// A datagram's pieces belong together for this long (RFC 1122 section 3.3.2: 60 to 120 s).
-const LIFETIME_NANOSECONDS: i128 = 60 * 1_000_000_000;
+const LIFETIME_SECONDS: i64 = 60;
 /// What a datagram costs beside its pieces: its place in the table and in the order.
 const DATAGRAM_OVERHEAD: usize = 512;
 /// Frames that one anomaly names at most.
@@ -60,6 +62,8 @@ pub type Together = (Anomaly, u8, Vec<u64>);
 pub struct Seen {
     /// What is odd.
     pub together: Vec<Together>,
+    /// Where the fragment contradicts earlier ones; the first stretches where there are many.
+    pub differences: Vec<Difference>,
     /// The datagram that it completes.
     pub whole: Option<Whole>,
 }
@@ -95,8 +99,42 @@ struct Key {
 struct Entry {
     /// Tells a new datagram of the same key from the one that was forgotten.
     birth: u64,
-    first_seen: Option<Time>,
     datagram: Datagram,
+}
+
+/// When a datagram's first fragment came.
+#[derive(Debug, Clone, Copy)]
+struct Begun {
+    key: Key,
+    birth: u64,
+    time: Option<Time>,
+}
+
+/// A datagram that is not whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unfinished {
+    /// Where it comes from.
+    pub source: [u8; 4],
+    /// Where it goes.
+    pub destination: [u8; 4],
+    /// Number of the protocol in it.
+    pub protocol: u8,
+    /// Its number.
+    pub identification: u16,
+    /// The frames of its fragments, as many as are named.
+    pub frames: Vec<u64>,
+    /// Its start has not come.
+    pub lacks_first: bool,
+    /// Its end has not come.
+    pub lacks_last: bool,
+}
+
+/// Frames of datagrams whose time is over, until somebody is told.
+#[derive(Debug, Default)]
+struct Overdue {
+    all: Vec<u64>,
+    without_first: Vec<u64>,
+    without_last: Vec<u64>,
 }
 
 /// Remembers fragments until their datagrams are whole.
@@ -105,7 +143,12 @@ pub struct Reassembly {
     options: Options,
     entries: HashMap<Key, Entry>,
     /// Oldest first; some may be gone already.
-    order: VecDeque<(Key, u64)>,
+    order: VecDeque<Begun>,
+    /// When the oldest has waited long enough.
+    deadline: Option<Time>,
+    overdue: Overdue,
+    /// Whose time is over by the clock was told up to this birth.
+    told: u64,
     cost: usize,
     births: u64,
     counts: Counts,
@@ -119,34 +162,56 @@ impl Reassembly {
             options,
             entries: HashMap::new(),
             order: VecDeque::new(),
+            deadline: None,
+            overdue: Overdue::default(),
+            told: 0,
             cost: 0,
             births: 0,
             counts: Counts::default(),
         }
     }
 
-    /// Takes the fragment that `packet` found in `frame`; a frame without one brings nothing.
+    /// True when a frame of this time must be shown to [`track`](Self::track), whatever is in it:
+    /// a datagram has waited too long.
+    #[inline]
+    #[must_use]
+    pub fn is_due(&self, now: Option<Time>) -> bool {
+        matches!((self.deadline, now), (Some(deadline), Some(now)) if now > deadline)
+    }
+
+    /// Nothing waits, so that no frame can be [due](Self::is_due).
+    #[inline]
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.deadline.is_none()
+    }
+
+    /// Takes the fragment that `packet` found in `frame`; of a frame without one, only the time.
     /// A second copy of a fragment, equal in every byte, is a duplicate and legal. Header
     /// checksums should have been judged: what fails is compared and not used.
     pub fn track(&mut self, frame: &Frame<'_>, packet: &Packet) -> Seen {
         let mut seen = Seen::default();
+        self.expire(frame.time);
         let Some((key, layer, fragment)) = read(frame, packet) else {
             return seen;
         };
-        let mut found = self.expire(frame.time);
+        let mut found = Vec::new();
         let begun = self.renew(&key, &fragment, &mut found);
         let births = &mut self.births;
         let order = &mut self.order;
         let cost = &mut self.cost;
         let entry = self.entries.entry(key).or_insert_with(|| {
             *births += 1;
-            order.push_back((key, *births));
+            order.push_back(Begun {
+                key,
+                birth: *births,
+                time: frame.time,
+            });
             let mut datagram = begun.unwrap_or_default();
             datagram.cost += DATAGRAM_OVERHEAD;
             *cost += datagram.cost;
             Entry {
                 birth: *births,
-                first_seen: frame.time,
                 datagram,
             }
         });
@@ -157,13 +222,83 @@ impl Reassembly {
         self.cost += entry.datagram.cost.saturating_sub(before);
         self.counts.whole += u64::from(effect.whole.is_some());
         self.evict();
+        self.set_deadline();
         found.extend(effect.found);
         seen.whole = effect.whole;
+        seen.differences = effect.differences;
         seen.together = found
             .into_iter()
             .map(|(anomaly, frames)| (anomaly, layer, frames))
             .collect();
         seen
+    }
+
+    /// What the frame that was tracked last shows of datagrams whose time is over, together with
+    /// what frames before it did that nobody asked about: anomalies of its outermost IPv4 layer.
+    pub fn overdue(&mut self, packet: &Packet) -> Vec<Together> {
+        if self.overdue.all.is_empty() {
+            return Vec::new();
+        }
+        let mut layers = packet.layers().iter();
+        let outermost = layers.position(|layer| layer.protocol == Protocol::Ipv4);
+        let layer = outermost.and_then(|place| u8::try_from(place).ok());
+        let overdue = std::mem::take(&mut self.overdue);
+        [
+            (Anomaly::Ipv4FragmentTimeout, overdue.all),
+            (Anomaly::Ipv4FragmentMissingFirst, overdue.without_first),
+            (Anomaly::Ipv4FragmentMissingLast, overdue.without_last),
+        ]
+        .into_iter()
+        .filter(|(_, frames)| !frames.is_empty())
+        .map(|(anomaly, mut frames)| {
+            frames.sort_unstable();
+            frames.dedup();
+            frames.truncate(MAX_NAMED);
+            (anomaly, layer.unwrap_or(0), frames)
+        })
+        .collect()
+    }
+
+    /// The datagrams whose time is over by a clock that goes on without frames, each once. The
+    /// next frame shows them as any that is late does.
+    pub fn late_by(&mut self, clock: Time) -> Vec<Unfinished> {
+        if !self.options.complete || !self.is_due(Some(clock)) {
+            return Vec::new();
+        }
+        let told = self.told;
+        let from = self.order.partition_point(|begun| begun.birth <= told);
+        let mut late = Vec::new();
+        for begun in self.order.range(from..) {
+            if begun.time.is_some_and(|time| !is_over(time, clock)) {
+                break;
+            }
+            self.told = begun.birth;
+            late.extend(self.waiting(begun));
+        }
+        late
+    }
+
+    /// The datagrams that could still become whole, the oldest first.
+    pub fn unfinished(&self) -> impl Iterator<Item = Unfinished> {
+        self.order.iter().filter_map(|begun| self.waiting(begun))
+    }
+
+    fn waiting(&self, begun: &Begun) -> Option<Unfinished> {
+        let entry = self.entries.get(&begun.key)?;
+        let datagram = &entry.datagram;
+        if entry.birth != begun.birth || datagram.finished || !datagram.is_waiting() {
+            return None;
+        }
+        let (lacks_first, lacks_last) = datagram.lacks();
+        Some(Unfinished {
+            source: begun.key.source,
+            destination: begun.key.destination,
+            protocol: begun.key.protocol,
+            identification: begun.key.identification,
+            frames: datagram.frames(),
+            lacks_first,
+            lacks_last,
+        })
     }
 
     /// How the datagrams so far have ended, those that are still waiting being unfinished.
@@ -178,24 +313,26 @@ impl Reassembly {
         counts
     }
 
-    /// Forgets the datagrams whose time is over, and says what they lacked.
-    fn expire(&mut self, now: Option<Time>) -> Vec<(Anomaly, Vec<u64>)> {
-        let (mut late, mut no_first, mut no_last) = (Vec::new(), Vec::new(), Vec::new());
-        while let Some(&(key, birth)) = self.order.front() {
-            let entry = self.entries.get(&key).filter(|entry| entry.birth == birth);
-            if let Some(entry) = entry {
-                let (Some(then), Some(now)) = (entry.first_seen, now) else {
-                    break;
-                };
-                if now.since(then) <= LIFETIME_NANOSECONDS {
-                    break;
-                }
+    /// Forgets the datagrams whose time is over, and notes what they lacked.
+    fn expire(&mut self, now: Option<Time>) {
+        if !self.is_due(now) {
+            return;
+        }
+        while let Some(&begun) = self.order.front() {
+            let known = self.entries.get(&begun.key);
+            let gone = known.is_none_or(|entry| entry.birth != begun.birth);
+            let over = begun
+                .time
+                .zip(now)
+                .is_some_and(|(then, now)| is_over(then, now));
+            if !gone && !over {
+                break;
             }
             self.order.pop_front();
-            if entry.is_none() {
+            if gone {
                 continue;
             }
-            let Some(datagram) = self.forget(&key) else {
+            let Some(datagram) = self.forget(&begun.key) else {
                 continue;
             };
             if datagram.finished {
@@ -203,33 +340,32 @@ impl Reassembly {
             }
             self.counts.timed_out += 1;
             self.counts.cut += u64::from(datagram.cut);
-            if !datagram.is_waiting() || !self.options.complete {
+            // Those that were told of beyond what is named would only take room.
+            if !datagram.is_waiting()
+                || !self.options.complete
+                || self.overdue.all.len() > MAX_NAMED
+            {
                 continue;
             }
             let frames = datagram.frames();
             let (first, last) = datagram.lacks();
             if first {
-                no_first.extend(&frames);
+                self.overdue.without_first.extend(&frames);
             }
             if last {
-                no_last.extend(&frames);
+                self.overdue.without_last.extend(&frames);
             }
-            late.extend(frames);
+            self.overdue.all.extend(frames);
         }
-        [
-            (Anomaly::Ipv4FragmentTimeout, late),
-            (Anomaly::Ipv4FragmentMissingFirst, no_first),
-            (Anomaly::Ipv4FragmentMissingLast, no_last),
-        ]
-        .into_iter()
-        .filter(|(_, frames)| !frames.is_empty())
-        .map(|(anomaly, mut frames)| {
-            frames.sort_unstable();
-            frames.dedup();
-            frames.truncate(MAX_NAMED);
-            (anomaly, frames)
-        })
-        .collect()
+        self.set_deadline();
+    }
+
+    fn set_deadline(&mut self) {
+        let oldest = self.order.front().and_then(|begun| begun.time);
+        self.deadline = oldest.map(|time| Time {
+            seconds: time.seconds.saturating_add(LIFETIME_SECONDS),
+            ..time
+        });
     }
 
     /// Ends the datagram of this number where a fragment cannot be of it any more; answers what
@@ -258,7 +394,7 @@ impl Reassembly {
     /// Forgets the oldest until the rest fits.
     fn evict(&mut self) {
         while self.cost > self.options.memory {
-            let Some((key, birth)) = self.order.pop_front() else {
+            let Some(Begun { key, birth, .. }) = self.order.pop_front() else {
                 return;
             };
             if self.entries.get(&key).is_some_and(|it| it.birth == birth)
@@ -272,10 +408,18 @@ impl Reassembly {
         // Numbers used again and again leave their old places in the order behind.
         if self.order.len() > 2 * self.entries.len() + 1024 {
             let entries = &self.entries;
-            self.order
-                .retain(|(key, birth)| entries.get(key).is_some_and(|it| it.birth == *birth));
+            self.order.retain(|begun| {
+                entries
+                    .get(&begun.key)
+                    .is_some_and(|it| it.birth == begun.birth)
+            });
         }
     }
+}
+
+/// Whether what began `then` has waited too long.
+fn is_over(then: Time, now: Time) -> bool {
+    now.since(then) > i128::from(LIFETIME_SECONDS) * 1_000_000_000
 }
 
 /// The fragment of a frame, whose it is, and at which layer.

@@ -8,6 +8,7 @@
 
 mod counts;
 mod flows;
+mod heap;
 mod paths;
 mod rate;
 mod span;
@@ -31,6 +32,18 @@ pub enum Measure {
     Packets,
     /// How many bytes, as frames had them on the wire.
     Bytes,
+}
+
+impl Measure {
+    /// The number that counts.
+    #[inline]
+    #[must_use]
+    pub fn of(self, volume: Volume) -> u64 {
+        match self {
+            Self::Packets => volume.packets,
+            Self::Bytes => volume.bytes,
+        }
+    }
 }
 
 /// One packet between two IPv4 addresses, as 32-bit numbers.
@@ -97,13 +110,14 @@ pub struct Stats {
 }
 
 impl Stats {
-    /// Nothing yet. `seed` keeps a sender from knowing which addresses collide in the tables;
-    /// `measure` says who makes room when there are more of them than [`MOST`].
+    /// Nothing yet. `seed` keeps a sender from knowing which addresses collide in the tables.
+    /// `most` conversations and addresses are kept apart; where there are more, `measure` says who
+    /// makes room.
     #[must_use]
-    pub fn new(seed: [u64; 2], measure: Measure) -> Self {
+    pub fn new(seed: [u64; 2], measure: Measure, most: usize) -> Self {
         Self {
             counts: Counts::default(),
-            flows: Flows::new(seed, measure, MOST),
+            flows: Flows::new(seed, measure, most),
         }
     }
 
@@ -130,8 +144,8 @@ impl Stats {
 
     /// Who spoke to whom.
     #[must_use]
-    pub fn into_parts(self) -> (Counts, Flows) {
-        (self.counts, self.flows)
+    pub fn flows(&self) -> &Flows {
+        &self.flows
     }
 }
 

@@ -105,6 +105,14 @@ anomalies! {
     Ipv4SourceMartian "ipv4.source.martian" "No host may send from this address." "RFC 1122 section 3.2.1.3, RFC 6890" "" "" "";
     Ipv4DestinationMartian "ipv4.destination.martian" "No packet on a wire may go to this address." "RFC 1122 section 3.2.1.3, RFC 6890" "" "" "";
     Ipv4Land "ipv4.land" "Source and destination are the same." "RFC 1122 section 3.2.1.3" "" "" "";
+    Ipv4Duplicate "ipv4.duplicate" "The same datagram over the same link again within a second, unchanged." "RFC 1122 section 3.2.1.5, RFC 6864 section 4.3" "" "" "";
+    Ipv4Loop "ipv4.loop" "The same datagram comes over the same link for the third time, each time with a lower TTL: a routing loop." "RFC 1812 section 5.3.1" "" "" "";
+    Ipv4TtlChanged "ipv4.ttl.changed" "The TTL of a steady flow changes: its path did, or somebody else speaks in the sender's name." "RFC 791 section 3.2, RFC 5082" "" "" "";
+    Ipv4IdentificationConstant "ipv4.identification.constant" "Datagrams that may be fragmented have the same identification, four in a row from one host to another." "RFC 6864 section 4.3" "" "" "";
+    Ipv4SourceOwn "ipv4.source.own" "A datagram arrives from an address that this host itself sends from." "RFC 1812 section 5.3.8, RFC 2827" "" "" "";
+    Ipv4SourceInterface "ipv4.source.interface" "A source arrives on another interface than it did a moment ago." "RFC 3704 section 2, RFC 1812 section 5.3.8" "" "" "";
+    Ipv4ScanHosts "ipv4.scan.hosts" "Of at most 32 hosts that a source tried in a row on one port, 25 did not answer." "RFC 4949 (ping sweep)" "" "Scan::Address_Scan" "";
+    Ipv4ScanPorts "ipv4.scan.ports" "Of at most 20 ports of a host that a source tried in a row, 15 did not answer." "RFC 4949 (port scan)" "" "Scan::Port_Scan" "";
     Ipv4ProtocolReserved "ipv4.protocol.reserved" "The protocol number is reserved." "RFC 3692, RFC 5237" "ipv4.unknown_protocol" "" "";
     Ipv4ProtocolIcmpv6 "ipv4.protocol.icmpv6" "ICMPv6 inside IPv4." "RFC 4443 section 1" "ipv4.icmpv6" "" "";
 
@@ -129,6 +137,9 @@ anomalies! {
     Icmpv4TypeDeprecated "icmpv4.type.deprecated" "A type that has been withdrawn." "RFC 6633, RFC 6918" "" "" "";
     Icmpv4CodeUnknown "icmpv4.code.unknown" "A code that its type does not have." "RFC 792, IANA icmp-parameters" "icmpv4.unknown_code" "" "";
     Icmpv4EchoBroadcast "icmpv4.echo.broadcast" "An echo request to everybody on the link, who may all answer at once (smurf)." "RFC 1122 section 3.2.2.6" "" "" "";
+    Icmpv4Smurf "icmpv4.smurf" "Echo replies of hosts that were not asked: three to one request, or eight to a host that never asked (smurf)." "RFC 2644, RFC 1122 section 3.2.2.6" "" "" "";
+    Icmpv4QuoteUnseen "icmpv4.quote.unseen" "An error about a flow that was not there, to a host whose other flows to the same service were." "RFC 5927 section 4" "" "" "";
+    Icmpv4RedirectContradiction "icmpv4.redirect.contradiction" "A host is redirected for one destination in two ways." "RFC 1122 section 3.2.2.2, RFC 1812 section 5.2.7.2" "" "" "";
     Icmpv4UnreachableMtu "icmpv4.unreachable.mtu" "A next-hop MTU below the 68 bytes that every link must carry." "RFC 791 section 3.2, RFC 1191 section 3" "" "" "";
     Icmpv4ErrorToMany "icmpv4.error.to_many" "An error sent to a broadcast or multicast address." "RFC 1122 section 3.2.2" "" "" "";
     Icmpv4ErrorAboutError "icmpv4.error.about_error" "An error about an error." "RFC 1122 section 3.2.2" "" "" "";

@@ -6,6 +6,7 @@
 //! [`fragment`] cuts what was built into fragments.
 
 pub mod fragment;
+pub mod igmp;
 pub mod options;
 mod read;
 mod rewrite;
@@ -20,8 +21,9 @@ mod transport;
 
 use std::net::Ipv4Addr;
 
+pub use igmp::Igmp;
 pub use rewrite::Rewrite;
-pub use transport::{Extensions, Icmp, Igmp, Object, Tcp, Transport, Udp};
+pub use transport::{Extensions, Icmp, Object, Tcp, Transport, Udp};
 
 use super::checksum::{Pseudo, Sum};
 use super::{ipv4_options, names};
@@ -37,7 +39,7 @@ pub const PROTOCOL_EXPERIMENT: u8 = 253;
 /// lengths may lie.
 pub const MAX_PAYLOAD: usize = 256 << 10;
 
-/// An Ethernet header and its VLAN tags.
+/// An Ethernet header, its VLAN tags and what else stands before the datagram.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ethernet {
     /// Who it is for; zeros unless whoever sends the frame fills it in.
@@ -48,6 +50,8 @@ pub struct Ethernet {
     pub vlans: Vec<Vlan>,
     /// What follows; `0x0800` for IPv4.
     pub ethertype: u16,
+    /// Bytes between this header and the datagram: of MPLS, LLC, PPPoE or another.
+    pub shim: Vec<u8>,
 }
 
 /// A VLAN tag.
@@ -66,11 +70,19 @@ impl Default for Ethernet {
             source: None,
             vlans: Vec::new(),
             ethertype: names::ETHERTYPE_IPV4,
+            shim: Vec::new(),
         }
     }
 }
 
 impl Ethernet {
+    /// How many bytes it puts before the datagram.
+    #[must_use]
+    pub fn length(&self) -> usize {
+        let tags = self.vlans.len().saturating_mul(4);
+        tags.saturating_add(self.shim.len()).saturating_add(14)
+    }
+
     /// Appends the header to `out`.
     pub fn write(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.destination.unwrap_or_default());
@@ -80,6 +92,7 @@ impl Ethernet {
             out.extend_from_slice(&vlan.tci.to_be_bytes());
         }
         out.extend_from_slice(&self.ethertype.to_be_bytes());
+        out.extend_from_slice(&self.shim);
     }
 }
 

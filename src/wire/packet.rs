@@ -262,6 +262,11 @@ impl Judge {
         checksums: true,
         anomalies: true,
     };
+    /// Nothing: only the layers.
+    pub const NOTHING: Self = Self {
+        checksums: false,
+        anomalies: false,
+    };
 }
 
 /// A dissected frame: positions and verdicts, no bytes. Reused from frame to frame.

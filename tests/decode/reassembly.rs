@@ -118,6 +118,80 @@ fn limits_count_a_frame_once_with_the_datagram_it_completes() {
 }
 
 #[test]
+fn counting_and_writing_go_by_datagrams_too() {
+    let count = |words: &str| lines(&format!("--count --reassemble {words}"));
+    assert_eq!(count(FRAGMENTS), ["6"]);
+    assert_eq!(count(&format!("{FRAGMENTS} udp port 5001")), ["2"]);
+    assert_eq!(count(&format!("{FRAGMENTS} greater 100")), ["1"]);
+    assert_eq!(count(&format!("{FRAGMENTS} port 1")), ["0"]);
+    assert_eq!(count(&format!("-c 1 {FRAGMENTS} udp port 5001")), ["1"]);
+    // What a fragment is of is not known when it comes, so all of them are written; whoever reads
+    // them finds the datagrams.
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("x.pcapng");
+    let path = path.to_str().expect("a name");
+    let filter = "udp port 5001";
+    assert_eq!(
+        lines(&format!("--reassemble -w {path} {FRAGMENTS} {filter}")),
+        [""; 0]
+    );
+    assert_eq!(lines(path), lines(FRAGMENTS));
+    let shown = lines(&format!("--reassemble {path} {filter}"));
+    assert_eq!(shown, lines(&format!("--reassemble {FRAGMENTS} {filter}")));
+    // What is no fragment has to match.
+    let dns = "captures/dns_udp.pcap";
+    lines(&format!("--reassemble -w {path} {dns} port 1"));
+    assert_eq!(lines(&format!("--count {path}")), ["0"]);
+}
+
+/// The first of two fragments of a datagram from 192.0.2.1 to 192.0.2.2.
+fn half() -> Vec<u8> {
+    let mut bytes = vec![0x45, 0, 0, 36, 0, 7, 0x20, 0, 64, 253, 0, 0];
+    bytes.extend([192, 0, 2, 1, 192, 0, 2, 2]);
+    let sum = dotquad::wire::checksum::checksum(&bytes).to_be_bytes();
+    bytes[10..12].copy_from_slice(&sum);
+    bytes.resize(36, 7);
+    bytes
+}
+
+#[test]
+fn what_never_came_shows_on_the_next_frame_of_any_kind() {
+    let mut whole = half();
+    // The same without the flag, under another number: no fragment.
+    (whole[5], whole[6]) = (8, 0);
+    whole[10..12].fill(0);
+    let sum = dotquad::wire::checksum::checksum(&whole[..20]).to_be_bytes();
+    whole[10..12].copy_from_slice(&sum);
+    let mut capture = super::pcap_header(super::IPV4);
+    capture.extend(record(1_700_000_000, 0, &half()));
+    for seconds in [60, 61, 62] {
+        capture.extend(record(1_700_000_000 + seconds, 0, &whole));
+    }
+    let odd = |options: &str| {
+        let said = decode_bytes(&format!("--format ndjson {options}"), capture.clone());
+        assert_eq!((said.code, said.err.as_str()), (Some(0), ""));
+        let objects = said.objects();
+        let odd = objects.iter().filter_map(|object| {
+            let ids = object.get("anomalies")?.as_array()?.iter();
+            let ids: Vec<String> = ids
+                .map(|found| format!("{} {}", found["id"], found["frames"]))
+                .collect();
+            Some((object["frame"].as_u64()?, ids.join(" ")))
+        });
+        odd.collect::<Vec<_>>()
+    };
+    let told = "\"ipv4.fragment.timeout\" [1] \"ipv4.fragment.missing_last\" [1]".to_owned();
+    for options in ["", "--anomalies-only", "-j 3", "--skip 1"] {
+        assert_eq!(odd(options), [(3, told.clone())], "{options}");
+    }
+    assert_eq!(odd("--anomalies-only -c 1"), [(3, told)]);
+    let said = decode_bytes("--count --anomalies-only", capture.clone());
+    assert_eq!(said.out, "1\n");
+    let said = decode_bytes("--reassemble", capture);
+    assert!(said.err.contains("1 not whole within 60 s"), "{}", said.err);
+}
+
+#[test]
 fn an_overlap_is_resolved_as_the_named_host_would() {
     let capture = "captures/fragments_overlap.pcap";
     let made = |policy: &str| {
@@ -150,6 +224,12 @@ fn what_does_not_become_whole_is_said_at_the_end() {
         "{}",
         said.err
     );
+    let mut capture = super::pcap_header(super::IPV4);
+    capture.extend(record(1_700_000_000, 0, &half()));
+    let said = decode_bytes("--reassemble", capture);
+    let named =
+        "192.0.2.1 > 192.0.2.2 experimental id 7 (frame 1, without its end): not whole at the end";
+    assert!(said.err.contains(named), "{}", said.err);
     let said = decode("--reassemble captures/snaplen_cut.pcap");
     assert_eq!((said.code, said.err.as_str()), (Some(0), ""));
 }
@@ -184,8 +264,6 @@ fn memory_is_given_to_the_newest_and_the_rest_is_counted() {
 #[test]
 fn words_that_mean_nothing_together_are_refused() {
     for words in [
-        "--reassemble --count",
-        "--reassemble -w /dev/null",
         "--reassembly-mib 1",
         "--reassembly-policy last",
         "--reassemble --reassembly-mib 0",

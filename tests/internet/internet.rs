@@ -53,6 +53,10 @@ struct Node {
     loss: f64,
     /// The packets that vanish before it, counted from 0.
     drops: Vec<u64>,
+    /// The packets that a host answers twice, and those it answers a second later than others,
+    /// counted alike.
+    twice: Vec<u64>,
+    tardy: Vec<u64>,
     met: u64,
     limit: Option<Limit>,
     /// Bytes of the datagram that it quotes.
@@ -116,6 +120,10 @@ impl Node {
             hop.get(key)
                 .map_or(&[][..], |value| value.as_array().unwrap())
         };
+        let places = |key: &str| -> Vec<u64> {
+            let all = list(key).iter();
+            all.map(|at| at.as_integer().unwrap() as u64).collect()
+        };
         let flag = |key: &str| hop.get(key).is_some_and(|value| value.as_bool().unwrap());
         Self {
             address: hop
@@ -131,10 +139,9 @@ impl Node {
             key: number("key").unwrap_or(0) as u64,
             silent: flag("silent"),
             loss: hop.get("loss").map_or(0.0, |loss| loss.as_float().unwrap()),
-            drops: list("drops")
-                .iter()
-                .map(|at| at.as_integer().unwrap() as u64)
-                .collect(),
+            drops: places("drops"),
+            twice: places("twice"),
+            tardy: places("tardy"),
             met: 0,
             limit: hop.get("limit").map(|limit| {
                 let burst = limit["burst"].as_integer().unwrap() as f64;
@@ -345,7 +352,10 @@ impl Internet {
             return Vec::new();
         }
         let reply = bytes::ipv4(from, to, protocol, left, 0, &message);
-        vec![(2 * delay + node.thinks, reply)]
+        let nth = node.met.wrapping_sub(1);
+        let late = u64::from(node.tardy.contains(&nth)) * 1_000_000_000;
+        let times = 1 + usize::from(node.twice.contains(&nth));
+        vec![(2 * delay + node.thinks + late, reply); times]
     }
 }
 

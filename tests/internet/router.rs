@@ -1,5 +1,6 @@
-//! An internet in real time, behind one end of a pair of virtual Ethernet interfaces: what the
-//! kernel sends out at `near` comes in at `far`, and the answers go back when they are due.
+//! An internet in real time, behind a TUN device: what the kernel routes out at `near` is read
+//! here, and the answers are written to it when they are due. Knows the kernel's side of the
+//! cable; what becomes of a datagram is the internet's business.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -11,94 +12,69 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use pnet::datalink::{self, Channel, DataLinkSender};
+use tappers::{Interface, Tun};
 
 use super::internet::Internet;
 
-/// Destination, source and type of an Ethernet frame.
-const ETHERNET: usize = 14;
 /// How long the router waits for something to carry when nothing is on its way.
 const IDLE: Duration = Duration::from_secs(60);
 
-/// Makes the interfaces, with 192.0.2.1 and everything behind `near`. Frames to `near`'s own
-/// address are nobody's at `far`: the kernel leaves them to the router.
-fn link(mtu: u16) -> io::Result<()> {
+/// Makes the device, with 192.0.2.1 and everything behind it.
+fn cable(mtu: u16) -> io::Result<Tun> {
+    let tun = Tun::new_named(Interface::new("near")?)?;
     let script = format!(
         "ip link set lo up
-         ip link add near mtu {mtu} type veth peer name far mtu {mtu}
-         ip link set near arp off
+         ip link set near mtu {mtu} addrgenmode none
          ip addr add 192.0.2.1/32 dev near
          ip link set near up
-         ip link set far up
          ip route add default dev near"
     );
     let made = Command::new("sh").args(["-ec", &script]).output()?;
     if made.status.success() {
-        return Ok(());
+        return Ok(tun);
     }
     Err(io::Error::other(
         String::from_utf8_lossy(&made.stderr).into_owned(),
     ))
 }
 
-/// The datagram in a frame, if it is a probe: what our own kernel answers to answers (resets,
-/// port unreachable) is not carried.
-fn probe(frame: &[u8]) -> Option<&[u8]> {
-    let datagram = frame
-        .get(ETHERNET..)
-        .filter(|_| frame[12..14] == [8, 0] && frame.len() >= ETHERNET + 28)?;
-    let datagram = datagram.get(..usize::from(u16::from_be_bytes([datagram[2], datagram[3]])))?;
-    let wanted = match datagram[9] {
-        1 => datagram[20] == 8,
-        6 => datagram.get(33)? & 0x16 == 0x02,
-        17 => true,
-        _ => false,
-    };
-    wanted.then_some(datagram)
+/// Whether this is a probe: what our own kernel answers to answers (resets, port unreachable) is
+/// not carried.
+fn is_probe(datagram: &[u8]) -> bool {
+    datagram.len() >= 28
+        && datagram[0] >> 4 == 4
+        && match datagram[9] {
+            1 => datagram[20] == 8,
+            6 => datagram.get(33).is_some_and(|flags| flags & 0x16 == 0x02),
+            17 => true,
+            _ => false,
+        }
 }
 
 /// Plays an internet for as long as this process lives. The number is that of probes carried.
 pub(crate) fn play(internet: Internet, mtu: u16) -> io::Result<Arc<AtomicUsize>> {
-    link(mtu)?;
-    let mut interfaces = datalink::interfaces().into_iter();
-    let far = interfaces.find(|it| it.name == "far");
-    let far = far.ok_or(io::ErrorKind::NotFound)?;
-    let config = datalink::Config {
-        write_buffer_size: 1 << 17,
-        read_buffer_size: 1 << 17,
-        ..datalink::Config::default()
-    };
-    let Channel::Ethernet(sender, mut receiver) = datalink::channel(&far, config)? else {
-        return Err(io::ErrorKind::Unsupported.into());
-    };
+    let tun = Arc::new(cable(mtu)?);
     let carried = Arc::new(AtomicUsize::new(0));
-    let count = Arc::clone(&carried);
+    let (count, inward) = (Arc::clone(&carried), Arc::clone(&tun));
     let (arrived, arrivals) = channel();
     thread::spawn(move || {
-        while let Ok(frame) = receiver.next() {
-            if let Some(datagram) = probe(frame) {
+        let mut room = vec![0; 1 << 16];
+        while let Ok(length) = inward.recv(&mut room) {
+            let at = Instant::now();
+            let datagram = &room[..length];
+            if is_probe(datagram) {
                 count.fetch_add(1, Ordering::Relaxed);
-                let back_to: [u8; 6] = std::array::from_fn(|at| frame[6 + at]);
-                if arrived
-                    .send((Instant::now(), back_to, datagram.to_vec()))
-                    .is_err()
-                {
+                if arrived.send((at, datagram.to_vec())).is_err() {
                     break;
                 }
             }
         }
     });
-    thread::spawn(move || carry(internet, &arrivals, sender));
+    thread::spawn(move || carry(internet, &arrivals, &tun));
     Ok(carried)
 }
 
-type Arrival = (Instant, [u8; 6], Vec<u8>);
-
-fn carry(
-    mut internet: Internet,
-    arrivals: &Receiver<Arrival>,
-    mut sender: Box<dyn DataLinkSender>,
-) {
+fn carry(mut internet: Internet, arrivals: &Receiver<(Instant, Vec<u8>)>, tun: &Tun) {
     let start = Instant::now();
     let mut coming: BinaryHeap<Reverse<(Instant, u64, Vec<u8>)>> = BinaryHeap::new();
     let mut order = 0;
@@ -106,14 +82,11 @@ fn carry(
         let due = coming.peek().map(|Reverse((due, ..))| *due);
         let left = due.map_or(IDLE, |due| due.saturating_duration_since(Instant::now()));
         match arrivals.recv_timeout(left) {
-            Ok((at, back_to, datagram)) => {
+            Ok((at, datagram)) => {
                 let now = at.duration_since(start).as_nanos() as u64;
                 for (delay, back) in internet.carry(now, &datagram) {
-                    let mut frame = back_to.to_vec();
-                    frame.extend([2, 0, 0, 0, 0, 1, 8, 0]);
-                    frame.extend(back);
                     order += 1;
-                    coming.push(Reverse((at + Duration::from_nanos(delay), order, frame)));
+                    coming.push(Reverse((at + Duration::from_nanos(delay), order, back)));
                 }
             }
             Err(RecvTimeoutError::Timeout) => {}
@@ -122,8 +95,9 @@ fn carry(
         while let Some(Reverse((due, ..))) = coming.peek()
             && *due <= Instant::now()
         {
-            if let Some(Reverse((_, _, frame))) = coming.pop() {
-                let _ = sender.send_to(&frame, None);
+            if let Some(Reverse((_, _, back))) = coming.pop() {
+                // A device that is down or full loses it, as a wire would.
+                let _ = tun.send(&back);
             }
         }
     }

@@ -432,7 +432,7 @@ fn foreign() -> Result<(), Failed> {
 }
 
 fn route() -> Result<(), Failed> {
-    let engine = open(&icmp(Mode::Raw))?;
+    let mut engine = open(&icmp(Mode::Raw))?;
     let other = Ipv4Addr::new(127, 9, 9, 9);
     assert_eq!(engine.source_towards(other)?, LO);
     assert_eq!(engine.mtu_towards(LO)?, 65_535);

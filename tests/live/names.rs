@@ -35,7 +35,7 @@ const FILES: [(&str, &str); 5] = [
 ];
 
 /// What the name server knows.
-const ZONE: [(&str, &[Ipv4Addr]); 2] = [
+const ZONE: [(&str, &[Ipv4Addr]); 3] = [
     (
         "web.example",
         &[
@@ -44,11 +44,8 @@ const ZONE: [(&str, &[Ipv4Addr]); 2] = [
         ],
     ),
     ("gate.example", &[Ipv4Addr::new(192, 0, 2, 254)]),
+    ("host.example", &[Ipv4Addr::new(192, 0, 2, 1)]),
 ];
-
-/// The name server's name for 192.0.2.1, as labels (RFC 1035 section 3.3.12).
-const NAME: &[u8] = b"\x04host\x07example\x00";
-const REVERSE: &str = "1.2.0.192.in-addr.arpa";
 
 pub(super) fn trials(powers: Powers) -> Vec<Trial> {
     let name = "names_in_filters_are_asked_for";
@@ -61,7 +58,7 @@ pub(super) fn trials(powers: Powers) -> Vec<Trial> {
 }
 
 /// A namespace can be made in which files of /etc are others.
-fn can_mount() -> bool {
+pub(super) fn can_mount() -> bool {
     let mut probe = Command::new("unshare");
     probe.args(["-m", "--", "mount", "--bind", "/etc", "/etc"]);
     let quiet = probe.stdout(Stdio::null()).stderr(Stdio::null()).status();
@@ -75,12 +72,7 @@ fn names_are_asked_for() -> Result<(), Failed> {
     if !up.success() {
         return Err("the loopback interface does not come up".into());
     }
-    let folder = tempfile::tempdir()?;
-    // As /etc is: the child is nobody, who reads what all may read.
-    fs::set_permissions(folder.path(), Permissions::from_mode(0o755))?;
-    for (name, text) in FILES {
-        fs::write(folder.path().join(name), text)?;
-    }
+    let folder = etc()?;
     let asked = serve()?;
     // Words of the filter, the same in numbers, and the names that the server hears of.
     for (named, plain, questions) in [
@@ -189,6 +181,17 @@ fn addresses_have_names(etc: &Path) -> Result<(), Failed> {
     Ok(())
 }
 
+/// A folder to be seen as /etc.
+pub(super) fn etc() -> io::Result<tempfile::TempDir> {
+    let folder = tempfile::tempdir()?;
+    // As /etc is: the child is nobody, who reads what all may read.
+    fs::set_permissions(folder.path(), Permissions::from_mode(0o755))?;
+    for (name, text) in FILES {
+        fs::write(folder.path().join(name), text)?;
+    }
+    Ok(folder)
+}
+
 /// What the kernel says of each child of a process.
 fn children(parent: u32) -> io::Result<Vec<String>> {
     let parent = format!("PPid:\t{parent}\n");
@@ -230,7 +233,7 @@ fn inside(etc: &Path, words: &[&str]) -> Command {
 
 /// Starts the name server, which runs as long as this program; the names it is asked for, in lower
 /// case.
-fn serve() -> io::Result<Receiver<String>> {
+pub(super) fn serve() -> io::Result<Receiver<String>> {
     let socket = UdpSocket::bind((SERVER, 53))?;
     let (heard, asked) = mpsc::channel();
     thread::spawn(move || {
@@ -248,7 +251,8 @@ fn serve() -> io::Result<Receiver<String>> {
     Ok(asked)
 }
 
-/// The name that a message asks the IPv4 addresses or the name of, and the answer (RFC 1035 section 4.1).
+/// The name that a message asks the IPv4 addresses or the name of, and the answer (RFC 1035 sections
+/// 3.5 and 4.1).
 fn answer(message: &[u8]) -> Option<(String, Vec<u8>)> {
     let (header, rest) = message.split_at_checked(12)?;
     let mut labels: Vec<String> = Vec::new();
@@ -262,36 +266,52 @@ fn answer(message: &[u8]) -> Option<(String, Vec<u8>)> {
         }
         labels.push(String::from_utf8_lossy(label).to_lowercase());
     }
-    // Type A or PTR, class IN.
-    let asks = left.get(..4)? == [0, 1, 0, 1];
-    let reverses = left.get(..4)? == [0, 12, 0, 1];
     let question = rest.get(..rest.len().checked_sub(left.len())?.checked_add(4)?)?;
     let name = labels.join(".");
-    let known = ZONE.iter().find(|(zone, _)| *zone == name);
-    let addresses = known.filter(|_| asks).map_or(&[][..], |(_, found)| *found);
-    let is_named = reverses && name == REVERSE;
-    let count = addresses.len().checked_add(is_named.into())?;
+    // Type A or PTR, class IN.
+    let (known, records): (bool, Vec<Vec<u8>>) = match left.get(..4)? {
+        [0, 12, 0, 1] => {
+            let named = |addresses: &[Ipv4Addr]| addresses.iter().any(|it| reverse(*it) == name);
+            let found = ZONE.iter().find(|(_, addresses)| named(addresses));
+            let record = found.map(|(name, _)| encoded(name));
+            (found.is_some(), record.into_iter().collect())
+        }
+        kind => {
+            let found = ZONE.iter().find(|(zone, _)| *zone == name);
+            let addresses = found.filter(|_| kind == [0, 1, 0, 1]);
+            let addresses = addresses.map_or(&[][..], |(_, found)| *found);
+            let records = addresses.iter().map(|it| it.octets().to_vec());
+            (found.is_some(), records.collect())
+        }
+    };
     let mut answer = header.get(..2)?.to_vec();
     // A response, recursion desired and available; 3 says that there is no such name.
-    answer.extend([
-        0x81,
-        if known.is_some() || is_named {
-            0x80
-        } else {
-            0x83
-        },
-    ]);
-    answer.extend([0, 1, 0, u8::try_from(count).ok()?, 0, 0, 0, 0]);
+    answer.extend([0x81, if known { 0x80 } else { 0x83 }]);
+    answer.extend([0, 1, 0, u8::try_from(records.len()).ok()?, 0, 0, 0, 0]);
     answer.extend(question);
-    for address in addresses {
-        // The name is the one at byte 12; type A, class IN, for a minute, four bytes.
-        answer.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4]);
-        answer.extend(address.octets());
-    }
-    if is_named {
-        answer.extend([0xc0, 12, 0, 12, 0, 1, 0, 0, 0, 60, 0]);
-        answer.push(u8::try_from(NAME.len()).ok()?);
-        answer.extend(NAME);
+    let kind = left.get(..4)?;
+    for record in records {
+        // The name is the one at byte 12; the type and class asked for, for a minute.
+        answer.extend([0xc0, 12]);
+        answer.extend(kind);
+        answer.extend([0, 0, 0, 60, 0, u8::try_from(record.len()).ok()?]);
+        answer.extend(record);
     }
     Some((name, answer))
+}
+
+/// The name under which the name of an address is found.
+fn reverse(address: Ipv4Addr) -> String {
+    let [a, b, c, d] = address.octets();
+    format!("{d}.{c}.{b}.{a}.in-addr.arpa")
+}
+
+/// A name as it stands in a message.
+fn encoded(name: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for label in name.split('.').chain([""]) {
+        bytes.push(u8::try_from(label.len()).expect("labels are short"));
+        bytes.extend(label.as_bytes());
+    }
+    bytes
 }

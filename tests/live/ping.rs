@@ -6,7 +6,6 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
-use std::net::{Ipv4Addr, SocketAddrV4};
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Output, Stdio};
 use std::sync::mpsc;
@@ -17,20 +16,21 @@ use libtest_mimic::{Failed, Trial};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, gettid};
-use socket2::{Domain, Protocol, Socket, Type};
 
 use super::Powers;
 use super::cable::{alone, has_ip, ip, up};
 
-const NEAR: Ipv4Addr = Ipv4Addr::new(10, 7, 0, 1);
-const FAR: Ipv4Addr = Ipv4Addr::new(10, 7, 0, 2);
-/// Has an address and no answer.
-const OTHER: Ipv4Addr = Ipv4Addr::new(10, 7, 0, 3);
+#[path = "ping/forms.rs"]
+mod forms;
+#[path = "ping/hostile.rs"]
+mod hostile;
+#[path = "ping/played.rs"]
+mod played;
 
 type Test = fn() -> Result<(), Failed>;
 
 pub(super) fn trials(powers: Powers) -> Vec<Trial> {
-    let tests: [(&str, Test); 11] = [
+    let tests: [(&str, Test); 19] = [
         ("ping_lo_as_iputils_prints_it", lo),
         ("ping_objects", objects),
         ("ping_many", many),
@@ -38,10 +38,18 @@ pub(super) fn trials(powers: Powers) -> Vec<Trial> {
         ("ping_full_disk", full),
         ("ping_prometheus_replaces", replaces),
         ("ping_tcp_and_udp", ports),
-        ("ping_hostile_answers", hostile),
+        ("ping_hostile_answers", hostile::answers_are_judged),
         ("ping_interface_vanishes", vanishes),
         ("ping_path_mtu", path_mtu),
         ("ping_without_route", no_route),
+        ("ping_extended_echo", forms::extended),
+        ("ping_histogram_and_bells", forms::drawn),
+        ("ping_sizes", forms::sizes),
+        ("ping_live_line_on_a_terminal", forms::live),
+        ("ping_names", forms::names),
+        ("ping_prometheus_is_always_whole", forms::whole),
+        ("ping_over_60_ms_with_loss", played::path),
+        ("ping_path_mtu_that_a_router_tells", played::mtu),
     ];
     let can = powers.namespace && has_ip();
     let trial = |(name, test): (&str, Test)| {
@@ -110,8 +118,9 @@ fn masked(output: &[u8]) -> String {
 }
 
 fn mask(word: &str) -> String {
-    if let Some(rest) = word.strip_prefix("time=") {
-        return format!("time={}", mask(rest));
+    // From 100 ms on it has no point.
+    if word.starts_with("time=") {
+        return "time=N".to_owned();
     }
     let is_time = |word: &str| {
         let points = word.contains('.') && word.matches('.').count() == 1;
@@ -210,6 +219,11 @@ fn many() -> Result<(), Failed> {
         &String::from_utf8(output.stdout)?,
         "10.9.0.1 is alive\n10.9.0.2 is unreachable\n10.9.0.3 is unreachable\n",
     )?;
+    // A list of one is a list.
+    let output = ping("--alive 10.9.0.1")?;
+    same(&String::from_utf8(output.stdout)?, "10.9.0.1\n")?;
+    let output = ping("--unreachable --retry 1 10.9.0.2")?;
+    same(&String::from_utf8(output.stdout)?, "10.9.0.2\n")?;
     code(&ping("-q --min-alive 1 10.9.0.1-3")?, 0)?;
     code(&ping("-q --min-alive 2 10.9.0.1-3")?, 1)?;
     code(&ping("-q 127.0.0.1 127.0.0.2")?, 0)?;
@@ -359,123 +373,6 @@ fn far(prepare: fn() -> Result<(), Failed>) -> Result<mpsc::Sender<()>, Failed> 
     Ok(end)
 }
 
-/// The sum over a message (RFC 1071).
-fn checksum(message: &[u8]) -> u16 {
-    let words = message.chunks(2).map(|pair| {
-        let low = pair.get(1).copied().unwrap_or(0);
-        u32::from(u16::from_be_bytes([pair[0], low]))
-    });
-    let mut sum: u32 = words.sum();
-    while sum > 0xffff {
-        sum = (sum >> 16) + (sum & 0xffff);
-    }
-    !u16::try_from(sum).unwrap_or(0)
-}
-
-fn sealed(mut message: Vec<u8>) -> Vec<u8> {
-    message[2..4].fill(0);
-    let sum = checksum(&message);
-    message[2..4].copy_from_slice(&sum.to_be_bytes());
-    message
-}
-
-/// The answers to one echo request.
-fn answers(request: &[u8]) -> Vec<(Ipv4Addr, Vec<u8>)> {
-    let mut reply = request.to_vec();
-    reply[0] = 0;
-    let right = sealed(reply.clone());
-    let number = u16::from_be_bytes([request[6], request[7]]);
-    match number {
-        2 => vec![(FAR, right.clone()), (FAR, right)],
-        3 => Vec::new(),
-        4 => {
-            let mut wrong = reply;
-            wrong[8 + 40] ^= 0xff;
-            vec![(FAR, sealed(wrong))]
-        }
-        5 => vec![(OTHER, right)],
-        6 => vec![(FAR, sealed(reply[..40].to_vec()))],
-        7 => {
-            let mut damaged = right;
-            damaged[2] ^= 1;
-            vec![(FAR, damaged)]
-        }
-        // Made up: the right numbers, and none of the payload.
-        8 => {
-            reply[8..].fill(0);
-            vec![(FAR, sealed(reply))]
-        }
-        _ => vec![(FAR, right)],
-    }
-}
-
-/// Answers echo requests in the kernel's stead.
-fn play() -> Result<(), Failed> {
-    // Of the namespace of the thread that opens it.
-    fs::write("/proc/sys/net/ipv4/icmp_echo_ignore_all", "1")?;
-    ip("address add 10.7.0.3/24 dev right")?;
-    let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::ICMPV4))?;
-    let other = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::ICMPV4))?;
-    socket.bind(&SocketAddrV4::new(FAR, 0).into())?;
-    other.bind(&SocketAddrV4::new(OTHER, 0).into())?;
-    thread::spawn(move || {
-        // Ends with the process: nothing more comes then.
-        loop {
-            let mut buffer = [0; 2048];
-            let Ok(length) = (&socket).read(&mut buffer) else {
-                return;
-            };
-            let datagram = &buffer[..length];
-            let header = usize::from(datagram[0] & 15) * 4;
-            let Some(message) = datagram.get(header..).filter(|it| it.first() == Some(&8)) else {
-                continue;
-            };
-            for (from, reply) in answers(message) {
-                let through = if from == FAR { &socket } else { &other };
-                let _ = through.send_to(&reply, &SocketAddrV4::new(NEAR, 0).into());
-            }
-        }
-    });
-    Ok(())
-}
-
-fn hostile() -> Result<(), Failed> {
-    let _end = far(play)?;
-    let output = ping("-c 9 -i 0.05 -W 0.3 10.7.0.2")?;
-    code(&output, 0)?;
-    let byte = 40;
-    // The cookie is random.
-    let told = masked(&output.stdout);
-    let cookie = told.split("byte #0 should be 0x").nth(1);
-    let cookie = cookie
-        .and_then(|rest| rest.split(' ').next())
-        .unwrap_or_default();
-    let told = told.replace(&format!("#0 should be 0x{cookie} "), "#0 should be 0xX ");
-    same(
-        &told,
-        &format!(
-            "PING 10.7.0.2 (10.7.0.2) 56(84) bytes of data.\n\
-             64 bytes from 10.7.0.2: icmp_seq=1 ttl=64 time=N ms\n\
-             64 bytes from 10.7.0.2: icmp_seq=2 ttl=64 time=N ms\n\
-             64 bytes from 10.7.0.2: icmp_seq=2 ttl=64 time=N ms (DUP!)\n\
-             64 bytes from 10.7.0.2: icmp_seq=4 ttl=64 time=N ms\n\
-             wrong data byte #{byte} should be 0x{byte:x} but was 0x{:x}\n\
-             64 bytes from 10.7.0.3: icmp_seq=5 ttl=64 time=N ms (DIFFERENT ADDRESS!)\n\
-             40 bytes from 10.7.0.2: icmp_seq=6 ttl=64 (truncated)\n\
-             64 bytes from 10.7.0.2: icmp_seq=7 ttl=64 time=N ms (BAD CHECKSUM!)\n\
-             64 bytes from 10.7.0.2: icmp_seq=8 ttl=64 time=N ms (NOT WHAT WAS SENT!)\n\
-             wrong data byte #0 should be 0xX but was 0x0\n\
-             64 bytes from 10.7.0.2: icmp_seq=9 ttl=64 time=N ms\n\
-             \n\
-             --- 10.7.0.2 ping statistics ---\n\
-             9 packets transmitted, 5 received, +1 duplicates, +4 corrupted, 44.4444% packet \
-             loss, time Nms\n\
-             rtt min/avg/max/mdev = N/N/N/N ms\n",
-            byte ^ 0xff
-        ),
-    )
-}
-
 fn vanishes() -> Result<(), Failed> {
     let _end = far(|| Ok(()))?;
     let mut child = command("-c 3 -i 0.1 -W 0.1 10.7.0.2")
@@ -514,7 +411,13 @@ fn path_mtu() -> Result<(), Failed> {
     same(
         &String::from_utf8(output.stderr)?,
         "dotquad: local error: message too long, mtu=1400\n",
-    )
+    )?;
+    // From within the sandbox, and of each of many.
+    let output = ping("-c 1 -M do -s 1373 --format ndjson 10.7.0.2 127.0.0.1")?;
+    code(&output, 1)?;
+    let told = String::from_utf8(output.stdout)?;
+    let refused = "\"sequence\":1,\"errno\":90,\"mtu\":1400,\"message\":\"Message too long\"}";
+    ensure(told.contains(refused), told)
 }
 
 fn no_route() -> Result<(), Failed> {
@@ -568,11 +471,44 @@ fn unprivileged() -> Result<(), Failed> {
          2 packets transmitted, 2 received, 0% packet loss, time Nms\n\
          rtt min/avg/max/mdev = N/N/N/N ms\n",
     )?;
-    // What only raw sockets send says so.
-    let output = nobody("-c 1 --tcp 9 127.0.0.1")?;
+    // UDP takes no permission, and its errors come by the kernel's error queue.
+    let output = nobody("-c 3 -i 0.01 --udp 9 127.0.0.1")?;
+    code(&output, 0)?;
+    let line = |number| format!("From 127.0.0.1: udp_seq={number} ttl=64 closed time=N ms\n");
+    let told = masked(&output.stdout);
+    let lines: String = (1..=3).map(line).collect();
+    ensure(told.contains(&lines), told)?;
+    let listener = std::net::UdpSocket::bind("127.0.0.1:0")?;
+    let port = listener.local_addr()?.port();
+    let echo = thread::spawn(move || {
+        let mut buffer = [0; 100];
+        let (length, from) = listener.recv_from(&mut buffer)?;
+        listener.send_to(&buffer[..length], from)
+    });
+    let output = nobody(&format!("-c 1 --udp {port} 127.0.0.1"))?;
+    code(&output, 0)?;
+    let told = masked(&output.stdout);
+    let line = "64 bytes from 127.0.0.1: udp_seq=1 ttl=64 open time=N ms\n";
+    ensure(told.contains(line), told)?;
+    ensure(echo.join().is_ok_and(|it| it.is_ok()), "no echo")?;
+    // What only raw sockets send says so, and what to do.
+    for words in ["--tcp 9", "--timestamp"] {
+        let output = nobody(&format!("-c 1 {words} 127.0.0.1"))?;
+        code(&output, 2)?;
+        ensure(output.stdout.is_empty(), "nothing was sent")?;
+        let said = String::from_utf8(output.stderr)?;
+        let setcap = format!("sudo setcap cap_net_raw+ep {}", program.display());
+        for word in ["CAP_NET_RAW", &setcap] {
+            ensure(said.contains(word), said.clone())?;
+        }
+    }
+    let output = nobody("-e 7 -c 1 127.0.0.1")?;
     code(&output, 2)?;
     let said = String::from_utf8(output.stderr)?;
-    ensure(said.contains("CAP_NET_RAW"), said)?;
+    ensure(
+        said.contains("taking identifier 7: without raw sockets"),
+        said,
+    )?;
     let output = nobody("-l 4 -c 1 127.0.0.1")?;
     code(&output, 2)
 }

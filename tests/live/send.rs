@@ -1,6 +1,6 @@
-//! Packets that leave as they were asked for: each field and each broken variant byte for byte on
-//! the other end of a veth pair, fragments that the kernel joins again, and every refusal before
-//! anything is sent.
+//! Packets that leave as they were asked for: by the kernel's way or by frames of our own, in
+//! fragments that the kernel joins again, and every refusal before anything is sent. Each field
+//! has its place in `fields`, what is read back and what comes back in `seen`.
 
 #![allow(
     clippy::indexing_slicing,
@@ -17,28 +17,34 @@ use std::time::Duration;
 use libtest_mimic::{Failed, Trial};
 use pnet::datalink::{self, Channel, Config, DataLinkReceiver, DataLinkSender};
 
-use super::Powers;
+use super::{Powers, cable};
+
+#[path = "send/fields.rs"]
+mod fields;
+#[path = "send/seen.rs"]
+mod seen;
 
 pub(super) fn trials(powers: Powers) -> Vec<Trial> {
-    vec![
-        powers.trial("send_arrives_as_asked", arrives_as_asked),
+    let mut trials = fields::trials(powers);
+    trials.extend(seen::trials(powers));
+    trials.extend([
         powers.trial("send_by_raw_socket", by_raw_socket),
         powers.trial("send_asks_for_the_neighbour", asks_for_the_neighbour),
         powers.trial("send_fragments_are_joined_by_the_kernel", fragments_join),
-        powers.trial("send_shows_what_comes_back", shows_replies),
         powers.trial("send_refuses_before_it_sends", refuses),
-    ]
+    ]);
+    trials
 }
 
 /// A veth pair of its own for each test: `A` sends, `B` receives, and neither says a word of its
 /// own accord.
 pub(super) struct Pair {
     pub(super) a: String,
-    b: String,
+    pub(super) b: String,
 }
 
-const MAC_A: &str = "02:00:00:00:0a:01";
-const MAC_B: &str = "02:00:00:00:0a:02";
+pub(super) const MAC_A: &str = "02:00:00:00:0a:01";
+pub(super) const MAC_B: &str = "02:00:00:00:0a:02";
 
 impl Pair {
     pub(super) fn new(name: &str) -> Self {
@@ -54,9 +60,9 @@ impl Pair {
                echo 1 >/proc/sys/net/ipv6/conf/$i/disable_ipv6; \
                echo 0 >/proc/sys/net/ipv4/conf/$i/rp_filter; \
              done; \
-             echo 0 >/proc/sys/net/ipv4/conf/all/rp_filter; \
-             ip link set {a} up && ip link set {b} up"
+             echo 0 >/proc/sys/net/ipv4/conf/all/rp_filter"
         ));
+        assert!(cable::up(&[a, b]).is_ok(), "{name} does not come up");
         pair
     }
 
@@ -75,12 +81,12 @@ impl Pair {
     }
 }
 
-fn sh(script: &str) {
+pub(super) fn sh(script: &str) {
     let status = Command::new("sh").args(["-ec", script]).status().unwrap();
     assert!(status.success(), "{script}");
 }
 
-fn dotquad(args: &[&str]) -> Output {
+pub(super) fn dotquad(args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_dotquad"));
     command.args(args).stdin(Stdio::null()).output().unwrap()
 }
@@ -99,22 +105,27 @@ pub(super) fn text(output: &Output) -> (String, String) {
 }
 
 /// The bytes that a dry run says the packet has.
-fn built(args: &[&str]) -> Vec<u8> {
+pub(super) fn built(args: &[&str]) -> Vec<u8> {
+    built_frames(args).concat()
+}
+
+/// The bytes of each frame that a dry run says there is.
+pub(super) fn built_frames(args: &[&str]) -> Vec<Vec<u8>> {
     let (out, _) = good(&[args, &["--dry-run", "--format", "hex"]].concat());
-    let mut bytes = Vec::new();
+    let mut frames: Vec<Vec<u8>> = Vec::new();
     for line in out.lines() {
-        let digits: String = line
-            .split(": ")
-            .nth(1)
-            .unwrap()
-            .split_whitespace()
-            .collect();
+        let (place, digits) = line.split_once(": ").unwrap();
+        if place.trim() == "0x0000" {
+            frames.push(Vec::new());
+        }
+        let digits: String = digits.split_whitespace().collect();
         for pair in digits.as_bytes().chunks(2) {
             let pair = std::str::from_utf8(pair).unwrap();
-            bytes.push(u8::from_str_radix(pair, 16).unwrap());
+            let byte = u8::from_str_radix(pair, 16).unwrap();
+            frames.last_mut().unwrap().push(byte);
         }
     }
-    bytes
+    frames
 }
 
 /// The frame as a receiver sees it: the kernel takes the outer VLAN tag out of it.
@@ -123,159 +134,6 @@ pub(super) fn untagged(mut frame: Vec<u8>) -> Vec<u8> {
         frame.drain(12..16);
     }
     frame
-}
-
-/// Words of a command line, and bytes that the datagram must have where an RFC says so.
-type Row = (&'static str, &'static [(usize, &'static [u8])]);
-
-/// Offsets count from the first byte of the IPv4 header.
-const ROWS: &[Row] = &[
-    (
-        "--udp --dport 53",
-        &[(0, &[0x45, 0, 0, 28]), (9, &[17]), (22, &[0, 53, 0, 8])],
-    ),
-    ("--udp --ip-version 6", &[(0, &[0x65])]),
-    ("--udp --ihl 4", &[(0, &[0x44])]),
-    ("--udp --ihl 15", &[(0, &[0x4f])]),
-    ("--udp --dscp 46 --ecn 3", &[(1, &[0xbb])]),
-    ("--udp --total-length 0", &[(2, &[0, 0])]),
-    ("--udp --total-length 65535", &[(2, &[0xff, 0xff])]),
-    ("--udp --id 0", &[(4, &[0, 0])]),
-    ("--udp --id 0xbeef", &[(4, &[0xbe, 0xef])]),
-    ("--udp --reserved", &[(6, &[0x80, 0])]),
-    ("--udp --df", &[(6, &[0x40, 0])]),
-    ("--udp --mf", &[(6, &[0x20, 0])]),
-    ("--udp --offset 65528", &[(6, &[0x1f, 0xff])]),
-    ("--udp --ttl 0", &[(8, &[0])]),
-    ("--udp --ttl 255", &[(8, &[255])]),
-    ("--protocol 255 --data x", &[(9, &[255]), (20, b"x")]),
-    ("--udp --checksum 0xdead", &[(10, &[0xde, 0xad])]),
-    ("--udp --source 0.0.0.0", &[(12, &[0, 0, 0, 0])]),
-    (
-        "--udp --source 255.255.255.255",
-        &[(12, &[255, 255, 255, 255])],
-    ),
-    ("--udp --option rr:9", &[(0, &[0x4f]), (20, &[7, 39, 4])]),
-    ("--udp --option ts:2", &[(20, &[68, 12, 5, 0])]),
-    (
-        "--udp --option ts-only:10.0.0.9",
-        &[(20, &[68, 12, 5, 3, 10, 0, 0, 9])],
-    ),
-    (
-        "--udp --option lsrr:10.0.0.8,10.0.0.9",
-        &[(20, &[131, 11, 4, 10, 0, 0, 8, 10, 0, 0, 9])],
-    ),
-    (
-        "--udp --option ssrr:10.0.0.8@8",
-        &[(20, &[137, 7, 8, 10, 0, 0, 8])],
-    ),
-    ("--udp --option ra", &[(20, &[148, 4, 0, 0])]),
-    (
-        "--udp --option nop --option nop --option eol",
-        &[(20, &[1, 1, 0, 0])],
-    ),
-    ("--udp --option 0x07ff04", &[(20, &[7, 255, 4, 0])]),
-    ("--udp --option 30:aabb", &[(20, &[30, 4, 0xaa, 0xbb])]),
-    (
-        "--udp --sport 65535 --udp-length 3 --udp-checksum 1",
-        &[(20, &[255, 255]), (24, &[0, 3, 0, 1])],
-    ),
-    ("--icmp", &[(20, &[8, 0, 0xf7, 0xff])]),
-    (
-        "--icmp --icmp-type 255 --icmp-code 7 --icmp-rest 0x01020304",
-        &[(20, &[255, 7]), (24, &[1, 2, 3, 4])],
-    ),
-    (
-        "--icmp-type redirect --icmp-code 1 --icmp-gateway 10.0.0.9",
-        &[(20, &[5, 1]), (24, &[10, 0, 0, 9])],
-    ),
-    (
-        "--icmp-type unreachable --icmp-code 4 --icmp-mtu 1400 --icmp-quote 4500001c000100004011000a0a0000010a000002000100020008ffff",
-        &[(20, &[3, 4]), (26, &[5, 0x78]), (28, &[0x45])],
-    ),
-    (
-        "--icmp-type time-exceeded --icmp-quote 4500001c --icmp-extension mpls:24001/5/1/1",
-        &[
-            (20, &[11, 0]),
-            (25, &[32]),
-            (156, &[0x20, 0]),
-            (160, &[0, 8, 1, 1, 0x05, 0xdc, 0x1b, 0x01]),
-        ],
-    ),
-    ("--icmp --icmp-checksum 0x1234", &[(22, &[0x12, 0x34])]),
-    (
-        "--igmp --igmp-group 239.1.2.3",
-        &[(9, &[2]), (20, &[0x11, 100]), (24, &[239, 1, 2, 3])],
-    ),
-    (
-        "--tcp --sport 1 --dport 80 --seq 0x01020304 --ack 0x05060708 --flags FSRPAUEC --window 1 --urgent 9",
-        &[
-            (20, &[0, 1, 0, 80, 1, 2, 3, 4, 5, 6, 7, 8, 0x50, 0xff, 0, 1]),
-            (38, &[0, 9]),
-        ],
-    ),
-    (
-        "--tcp --flags 0xfff --data-offset 4",
-        &[(32, &[0x4f, 0xff])],
-    ),
-    (
-        "--tcp --tcp-option mss:1460 --tcp-option sackok --tcp-option ts:1,2 --tcp-option nop --tcp-option ws:7",
-        &[
-            (32, &[0xa0, 2]),
-            (
-                40,
-                &[
-                    2, 4, 5, 0xb4, 4, 2, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2, 1, 3, 3, 7,
-                ],
-            ),
-        ],
-    ),
-    ("--tcp --tcp-option 0x0200", &[(40, &[2, 0, 0, 0])]),
-    (
-        "--udp --data-len 300",
-        &[(28, &[0, 1, 2, 3]), (283, &[255, 0, 1])],
-    ),
-    (
-        "--udp --data-hex 00:ff --trailer c0ffee",
-        &[(28, &[0, 255, 0xc0, 0xff, 0xee])],
-    ),
-    ("--udp --truncate 10", &[(0, &[0x45, 0])]),
-    ("--udp --vlan 100/5 --data tagged", &[(28, b"tagged")]),
-    (
-        "--udp --vlan 7@0x88a8 --vlan 100 --data twice",
-        &[(28, b"twice")],
-    ),
-    ("--udp --ethertype 0x88b5 --data other", &[(28, b"other")]),
-];
-
-fn arrives_as_asked() -> Result<(), Failed> {
-    let pair = Pair::new("dqs1");
-    let (_, mut wire) = pair.listen();
-    for (words, facts) in ROWS {
-        let mut args = vec!["send", "10.77.1.2", "-i", &pair.a];
-        args.extend(["--ethernet", MAC_B, "--ethernet-source", MAC_A]);
-        if !words.contains("--source") {
-            args.extend(["--source", "10.77.1.1"]);
-        }
-        args.extend(words.split(' '));
-        let asked = built(&args);
-        let (_, err) = good(&args);
-        assert!(
-            err.contains("1 packet sent; 1 seen to leave as built"),
-            "{words}: {err}"
-        );
-        let seen = wire.next().unwrap().to_vec();
-        assert_eq!(seen, untagged(asked.clone()), "{words}");
-        let tags = words.matches("--vlan").count();
-        let datagram = &asked[14 + 4 * tags..];
-        for (at, bytes) in *facts {
-            assert!(
-                datagram[*at..].starts_with(bytes),
-                "{words}: {datagram:02x?} at {at}"
-            );
-        }
-    }
-    Ok(())
 }
 
 fn by_raw_socket() -> Result<(), Failed> {
@@ -428,52 +286,6 @@ fn fragments_join() -> Result<(), Failed> {
     Ok(())
 }
 
-fn shows_replies() -> Result<(), Failed> {
-    sh("ip link set lo up");
-    let (out, err) = good(&[
-        "send",
-        "127.0.0.1",
-        "--icmp",
-        "--icmp-id",
-        "77",
-        "--listen",
-        "0.3",
-    ]);
-    let lines: Vec<&str> = out.lines().collect();
-    assert!(lines.len() == 2 && lines[1].contains("echo reply"), "{out}");
-    assert!(err.contains("1 reply"), "{err}");
-    // Nobody is there: the error quotes our datagram, and another's would not be shown.
-    let args = [
-        "send",
-        "127.0.0.1",
-        "--udp",
-        "--sport",
-        "4321",
-        "--dport",
-        "9",
-        "--listen",
-        "0.3",
-    ];
-    let (out, err) = good(&args);
-    assert!(
-        out.contains("unreachable") && err.contains("1 reply"),
-        "{out}{err}"
-    );
-    // A broken packet gets no answer, and that is said.
-    let args = [
-        "send",
-        "127.0.0.1",
-        "--icmp",
-        "--icmp-checksum",
-        "1",
-        "--listen",
-        "0.1",
-    ];
-    let (_, err) = good(&args);
-    assert!(err.contains("0 replies"), "{err}");
-    Ok(())
-}
-
 fn refuses() -> Result<(), Failed> {
     let pair = Pair::new("dqs5");
     sh(&format!("ip addr add 10.77.5.1/24 brd + dev {}", pair.a));
@@ -483,6 +295,14 @@ fn refuses() -> Result<(), Failed> {
         (&["10.77.5.255", "--icmp"][..], "--broadcast"),
         (&["255.255.255.255", "--icmp", "-i", a], "--broadcast"),
         (&["239.1.2.3", "--udp", "-i", a], "--broadcast"),
+        (
+            &["10.77.5.2", "--icmp", "--ethernet", "ff:ff:ff:ff:ff:ff"],
+            "--broadcast",
+        ),
+        (
+            &["10.77.5.2", "--icmp", "--ethernet", "01:00:5e:01:02:03"],
+            "--broadcast",
+        ),
         (&["10.77.5.2", "--icmp", "-c", "1001"], "--yes"),
         (
             &["10.77.5.2", "--icmp", "-c", "2", "--rate", "1001"],
@@ -509,6 +329,20 @@ fn refuses() -> Result<(), Failed> {
     let file = file.to_str().unwrap();
     let output = dotquad(&["replay", file, "-i", a, "--topspeed"]);
     assert!(text(&output).1.contains("--yes"), "{output:?}");
+    // Too fast at its own pace, in a file and in a stream: 300 frames in 29.9 ms.
+    let folder = tempfile::tempdir()?;
+    let quick = folder.path().join("quick.pcap");
+    let bytes = paced(300, 100);
+    std::fs::write(&quick, &bytes)?;
+    let quick = quick.to_str().unwrap();
+    for more in [&[][..], &["--speed", "2"]] {
+        let output = dotquad(&[&["replay", quick, "-i", a][..], more].concat());
+        let (out, err) = text(&output);
+        assert_eq!(output.status.code(), Some(2), "{out}{err}");
+        for words in ["frame 101", "1000 frames a second", "--yes"] {
+            assert!(err.contains(words), "{words}: {err}");
+        }
+    }
     let cooked = captures().join("linux_sll.pcap");
     let output = dotquad(&["replay", cooked.to_str().unwrap(), "-i", a]);
     assert_eq!(output.status.code(), Some(2));
@@ -552,6 +386,25 @@ fn refuses() -> Result<(), Failed> {
     good(&args);
     assert!(wire.next().unwrap().ends_with(b"meant"));
     Ok(())
+}
+
+/// A capture of so many frames of 60 bytes, so many microseconds apart.
+pub(super) fn paced(frames: u32, apart: u32) -> Vec<u8> {
+    let mut pcap = vec![0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0];
+    pcap.extend([0; 8]);
+    pcap.extend(65_536_u32.to_le_bytes());
+    pcap.extend(1_u32.to_le_bytes());
+    for number in 0..frames {
+        let at = number * apart;
+        pcap.extend((at / 1_000_000).to_le_bytes());
+        pcap.extend((at % 1_000_000).to_le_bytes());
+        pcap.extend([60, 0, 0, 0, 60, 0, 0, 0]);
+        // To a station that is not there; its number stands at the end.
+        pcap.extend([2, 0, 0, 0, 0x0a, 0x99, 2, 0, 0, 0, 0x0a, 1, 0x88, 0xb5]);
+        pcap.extend([0; 42]);
+        pcap.extend(number.to_be_bytes());
+    }
+    pcap
 }
 
 pub(super) fn captures() -> PathBuf {

@@ -17,20 +17,32 @@ use super::cable::{alone, has_ip};
 
 #[path = "sniff/ending.rs"]
 mod ending;
+#[path = "sniff/lasting.rs"]
+mod lasting;
+#[path = "sniff/listening.rs"]
+mod listening;
 #[path = "sniff/showing.rs"]
 mod showing;
+#[path = "sniff/watching.rs"]
+mod watching;
 
 /// The port that tests send to, where nobody listens.
 const PORT: u16 = 9000;
 
 pub(super) fn trials(powers: Powers) -> Vec<Trial> {
     type Test = fn() -> Result<(), Failed>;
-    let tests: [(&str, Test); 20] = [
+    let tests: [(&str, Test); 32] = [
         ("sniff_holds_nothing_on_any_thread", ending::holds_nothing),
         ("sniff_writes_what_it_shows", showing::writes_what_it_shows),
         (
             "sniff_of_any_writes_what_it_shows",
             showing::any_writes_what_it_shows,
+        ),
+        ("sniff_reassembles_behind_a_filter", showing::reassembles),
+        ("sniff_tells_statistics_on_the_way", showing::surveys),
+        (
+            "sniff_writes_what_it_shows_of_real_traffic",
+            showing::real_traffic,
         ),
         ("sniff_shows_the_same_by_every_backend", showing::backends),
         ("sniff_selects_as_decode_does", showing::selects_as_decode),
@@ -44,6 +56,7 @@ pub(super) fn trials(powers: Powers) -> Vec<Trial> {
         ("sniff_tells_counters_when_asked", showing::asked),
         ("sniff_tells_counters_as_an_object", showing::as_object),
         ("sniff_writes_down_a_pipe", showing::pipe),
+        ("sniff_writes_into_a_fifo", showing::fifo),
         ("sniff_ends_by_its_duration", ending::duration),
         (
             "sniff_is_quiet_when_its_reader_leaves",
@@ -55,6 +68,17 @@ pub(super) fn trials(powers: Powers) -> Vec<Trial> {
         ("sniff_ends_with_its_interface", ending::removed),
         ("sniff_refuses_what_cannot_be", ending::refuses),
         ("sniff_needs_cap_net_raw", ending::no_capability),
+        ("sniff_shares_an_interface_among_rings", listening::fanout),
+        ("sniff_is_promiscuous_when_asked", listening::promiscuous),
+        ("sniff_tells_whose_clock_it_has", listening::timestamps),
+        ("sniff_of_any_puts_tags_back", listening::tags_on_any),
+        ("sniff_leaves_what_it_flushed_when_killed", lasting::killed),
+        ("sniff_rotates_by_the_clock", lasting::rotates_by_time),
+        (
+            "sniff_states_what_it_counted_of_each",
+            lasting::statistics_of_each,
+        ),
+        ("sniff_draws_a_line_at_a_terminal", watching::status_line),
     ];
     let has_setpriv = Command::new("setpriv")
         .arg("-V")
@@ -69,7 +93,16 @@ pub(super) fn trials(powers: Powers) -> Vec<Trial> {
         let missing = || Err("there is no ip or no setpriv here".into());
         Trial::test(format!("{name} (needs ip and setpriv)"), missing).with_ignored_flag(true)
     };
-    tests.into_iter().map(trial).collect()
+    let mut trials: Vec<Trial> = tests.into_iter().map(trial).collect();
+    let name = "sniff_asks_for_names";
+    trials.push(if !powers.namespace || (all && super::names::can_mount()) {
+        powers.trial(name, || alone(listening::names_are_asked_for))
+    } else {
+        let missing = || Err("there is no ip, or no mount namespace can be made here".into());
+        Trial::test(format!("{name} (needs ip and a mount namespace)"), missing)
+            .with_ignored_flag(true)
+    });
+    trials
 }
 
 /// Sends so many datagrams of different lengths over the loopback.

@@ -1,5 +1,5 @@
-//! The scenarios of the simulated internet once more, by real sockets: a router behind a pair of
-//! virtual interfaces plays them, the program traces, and must find what the machine finds.
+//! The scenarios of the simulated internet once more, by real sockets: a router behind a TUN
+//! device plays them, the program traces, and must find what the machine finds.
 //!
 //! Each scene runs in a process and a network namespace of its own.
 
@@ -14,7 +14,7 @@
 use std::collections::BTreeMap;
 use std::env;
 use std::fmt::Write as _;
-use std::fs;
+use std::fs::{self, File};
 use std::process::{Command, ExitCode, Output};
 use std::sync::atomic::Ordering;
 
@@ -28,9 +28,11 @@ use internet::Internet;
 #[path = "../internet/bytes.rs"]
 mod bytes;
 #[path = "../internet/internet.rs"]
-mod internet;
+pub(super) mod internet;
+#[path = "trace/people.rs"]
+mod people;
 #[path = "../internet/router.rs"]
-mod router;
+pub(super) mod router;
 #[path = "trace/shown.rs"]
 mod shown;
 
@@ -74,6 +76,9 @@ const SCENARIOS: &[&str] = &[
     "wrong-destination",
     "unreachable",
     "limited-hop",
+    "limited-hop-quick",
+    "limited-hop-in-time",
+    "loss-hop-in-time",
     "limited-target",
     "mtu-told-udp",
     "mtu-told-icmp",
@@ -97,20 +102,26 @@ const OTHERS: &[(&str, bool, Scene)] = &[
     ("shown", false, shown::formats),
     ("many", false, shown::many),
     ("as_nobody", true, shown::nobody),
+    ("control_bytes", false, people::control_bytes),
+    ("undecided", false, people::undecided),
+    ("dead_name_server", true, people::dead_name_server),
+    ("interrupted", false, people::interrupted),
 ];
 
 pub(super) fn trials(powers: Powers) -> Vec<Trial> {
     let names = SCENARIOS.iter().map(|name| (*name, false));
     let others = OTHERS.iter().map(|(name, root, _)| (*name, *root));
     let has_ip = Command::new("ip").arg("-V").output().is_ok();
+    let device = File::options().read(true).write(true).open("/dev/net/tun");
     let is_root = fs::read_to_string("/proc/self/uid_map")
         .is_ok_and(|map| map.split_whitespace().last() == Some("4294967295"));
     names
         .chain(others)
         .map(|(name, needs_root)| {
-            let missing = match (has_ip, is_root) {
-                (false, _) => Some("needs iproute2"),
-                (_, false) if needs_root => Some("needs real root"),
+            let missing = match (has_ip, &device, is_root) {
+                (false, ..) => Some("needs iproute2"),
+                (_, Err(_), _) => Some("needs /dev/net/tun"),
+                (.., false) if needs_root => Some("needs real root"),
                 _ => None,
             };
             let title = format!("trace_{}", name.replace('-', "_"));
@@ -268,6 +279,9 @@ fn row(ttl: u64, queries: &[Value]) -> String {
         if queries[0][key] == true {
             flags.push(word.to_owned());
         }
+    }
+    if queries[0].get("rate_limited") == Some(&Value::Null) {
+        flags.push("undecided".to_owned());
     }
     if let Some(mtu) = queries[0]["mtu"].as_u64() {
         let source = queries[0]["mtu_source"].as_str().unwrap_or_default();

@@ -7,6 +7,7 @@ use std::io::Cursor;
 use dotquad::capture::{FrameSource, Reader};
 use dotquad::error::Kind;
 use dotquad::survey::reassembly::{Options, Policy, Reassembly};
+use dotquad::survey::tracks::{Origin, Passing, Tracks};
 use dotquad::wire::field::{Field, Group, Head, Shape, Visitor};
 use dotquad::wire::frame::Frame;
 use dotquad::wire::packet::{Judge, Packet, Protocol, dissect, visit};
@@ -40,6 +41,8 @@ pub(crate) fn hear(bytes: Vec<u8>) -> Heard {
         policy: Policy::Last,
         ..Options::default()
     });
+    let mut tracks = Tracks::new([1, 2], true);
+    let origin = Origin::new([1, 2], None);
     let mut listener = Listener::default();
     loop {
         let batch = match reader.next_batch() {
@@ -73,6 +76,7 @@ pub(crate) fn hear(bytes: Vec<u8>) -> Heard {
                 harmless(&stopped.reason.to_string());
             }
             let seen = reassembly.track(&frame, &packet);
+            drop(reassembly.overdue(&packet));
             if let Some(made) = seen.whole {
                 assert!(made.frames.is_sorted() && made.frames.contains(&frame.number));
                 assert!(made.bytes.len() >= made.length as usize && made.length <= 65_535);
@@ -89,7 +93,10 @@ pub(crate) fn hear(bytes: Vec<u8>) -> Heard {
                     .find(|layer| layer.protocol == Protocol::Ipv4);
                 assert!(outer.is_some(), "it is a datagram");
             }
-            for (anomaly, layer, frames) in seen.together {
+            let passing = Passing::read(&frame, &packet, &origin);
+            let tracked = passing.map(|passing| tracks.add(&passing));
+            let tracked = tracked.into_iter().flatten();
+            for (anomaly, layer, frames) in seen.together.into_iter().chain(tracked) {
                 assert!(
                     !frames.is_empty() && usize::from(layer) < layers,
                     "{anomaly:?}"

@@ -97,7 +97,7 @@ pub struct Told {
 impl Told {
     pub fn replies(&self) -> Vec<Reply> {
         let reply = |(_, report): &(Duration, Report)| match report {
-            Report::Reply(reply) => Some(*reply),
+            Report::Reply(reply) => Some(reply.clone()),
             _ => None,
         };
         self.reports.iter().filter_map(reply).collect()

@@ -190,7 +190,7 @@ proptest::proptest! {
         let mut config = Config::new(vec![target(address)], method);
         config.mtu = (mode == 1).then_some(1500);
         let confidence = Confidence::Percent95;
-        config.multipath = (mode == 2).then_some(Multipath { confidence, budget: 500 });
+        config.multipath = (mode == 2).then_some(Multipath { confidence, budget: 500, each: false });
         let mut trace = Trace::new(config);
         let mut outbox = Outbox::default();
         let mut now = Duration::ZERO;

@@ -78,7 +78,7 @@ proptest! {
             1 => config.mtu = Some(1500),
             2 => {
                 let confidence = Confidence::Percent95;
-                config.multipath = Some(Multipath { confidence, budget: 2000 });
+                config.multipath = Some(Multipath { confidence, budget: 2000, each: false });
             }
             _ => {}
         }

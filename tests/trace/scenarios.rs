@@ -112,6 +112,7 @@ pub(crate) fn line(hop: &Hop) -> String {
         (hop.nat, "nat"),
         (hop.repeated, "repeated"),
         (hop.rate_limited, "rate-limited"),
+        (hop.undecided, "undecided"),
     ] {
         if is {
             flags.push(word.to_owned());
@@ -218,7 +219,10 @@ scenarios! {
     silence
     limited_target
     limited_hop
+    limited_hop_quick
+    limited_hop_in_time
     loss_hop
+    loss_hop_in_time
     lost_probe
     nat
     nat_blunt

@@ -8,6 +8,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::fmt::Write as _;
 use std::fs;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use dotquad::probe::trace::{Config, Method, Trace};
@@ -29,13 +30,24 @@ struct Question {
     took: u64,
     done: bool,
     last: bool,
+    /// The path ended with an error that is shown as a mark.
+    marked: bool,
+}
+
+/// An answer that is on its way.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Coming {
+    time: u64,
+    at: usize,
+    last: bool,
+    marked: bool,
 }
 
 struct Peer<'a> {
     internet: &'a mut Internet,
     config: &'a Config,
     questions: Vec<Question>,
-    coming: BinaryHeap<Reverse<(u64, usize, bool)>>,
+    coming: BinaryHeap<Reverse<Coming>>,
     sent: usize,
 }
 
@@ -91,7 +103,14 @@ impl Peer<'_> {
                 && quote[20..24] == datagram[20..24];
             if !is_error || known {
                 let last = !is_error || message[0] != 11;
-                self.coming.push(Reverse((now + delay, at, last)));
+                let time = now + delay;
+                let marked = is_error && last && message[..2] != [3, 3];
+                self.coming.push(Reverse(Coming {
+                    time,
+                    at,
+                    last,
+                    marked,
+                }));
             }
         }
     }
@@ -112,14 +131,15 @@ impl Peer<'_> {
         here.or(near).unwrap_or(wait).min(wait)
     }
 
-    /// Gives a question up. Where the next that was answered found the target, so did this one.
+    /// Gives a question up. Where the next that was answered was refused on the way, so was this
+    /// one, as far as it knows.
     fn expire(&mut self, at: usize) {
         self.questions[at].done = true;
         let mut later = self.questions[at + 1..]
             .iter()
             .take_while(|question| question.sent.is_some());
         let next = later.find(|question| question.done && question.took > 0);
-        self.questions[at].last = next.is_some_and(|question| question.last);
+        self.questions[at].last = next.is_some_and(|question| question.marked);
     }
 
     /// When it came to an end.
@@ -166,18 +186,19 @@ impl Peer<'_> {
             let arrival = self
                 .coming
                 .peek()
-                .map_or(u64::MAX, |Reverse((time, ..))| *time);
+                .map_or(u64::MAX, |Reverse(coming)| coming.time);
             now = now.max(next.min(arrival));
-            while let Some(&Reverse((time, at, last))) = self.coming.peek()
-                && time <= now
+            while let Some(Reverse(coming)) = self.coming.peek()
+                && coming.time <= now
             {
-                self.coming.pop();
-                let question = &mut self.questions[at];
+                let question = &mut self.questions[coming.at];
                 if !question.done {
                     question.done = true;
-                    question.last = last;
-                    question.took = time - question.sent.unwrap();
+                    question.last = coming.last;
+                    question.marked = coming.marked;
+                    question.took = coming.time - question.sent.unwrap();
                 }
+                self.coming.pop();
             }
         }
         now
@@ -235,6 +256,21 @@ fn quiet(hops: usize, first: u32, ms: u32) -> Internet {
     Internet::read(&text.parse::<Table>().unwrap())
 }
 
+/// `hops` of 5 ms each there and back, of which these are silent.
+fn partly_silent(hops: usize, silent: RangeInclusive<usize>) -> Internet {
+    let mut text = "destination = \"10.0.99.1\"\n".to_owned();
+    for hop in 1..=hops {
+        let last = if hop == hops { 99 } else { hop };
+        let is_silent = silent.contains(&hop);
+        writeln!(
+            text,
+            "[[hop]]\naddress = \"10.0.{last}.1\"\nms = 2.5\nsilent = {is_silent}"
+        )
+        .unwrap();
+    }
+    Internet::read(&text.parse::<Table>().unwrap())
+}
+
 #[test]
 fn never_slower_than_traceroute_nor_with_more_probes_than_one_beyond_the_target() {
     let mut wrong = Vec::new();
@@ -281,6 +317,17 @@ fn never_slower_than_traceroute_nor_with_more_probes_than_one_beyond_the_target(
             let config = config(&Table::new(), &internet);
             let name = format!("{hops} hops {first} {ms}");
             show(compare(&name, &internet, &config, Sight::Raw));
+        }
+    }
+    // Some of the hops say nothing: 30 and less of them, one stretch anywhere.
+    for hops in 1..=12 {
+        for from in 1..hops {
+            for to in from..hops {
+                let internet = partly_silent(hops, from..=to);
+                let config = config(&Table::new(), &internet);
+                let name = format!("{hops} hops, {from} to {to} silent");
+                show(compare(&name, &internet, &config, Sight::Raw));
+            }
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

@@ -136,9 +136,9 @@ fn statistics_are_what_another_reader_reads() {
         start: at(7, 1),
         end: at(1_700_000_000, 5),
         interface_dropped: Some(4),
-        matched: u64::MAX,
-        dropped: 2,
-        delivered: 1,
+        matched: Some(u64::MAX),
+        dropped: Some(2),
+        delivered: Some(1),
         comment: Some("all".to_owned()),
     };
     writer.statistics(&interface, 0, &statistics).unwrap();

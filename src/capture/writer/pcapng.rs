@@ -135,9 +135,9 @@ impl Pcapng {
         }
         for (code, count) in [
             (5, statistics.interface_dropped),
-            (6, Some(statistics.matched)),
-            (7, Some(statistics.dropped)),
-            (8, Some(statistics.delivered)),
+            (6, statistics.matched),
+            (7, statistics.dropped),
+            (8, statistics.delivered),
         ] {
             if let Some(count) = count {
                 option(out, code, &count.to_le_bytes());

@@ -59,6 +59,9 @@ pub struct Show {
     /// What to do with fragments
     #[command(flatten)]
     pub reassembly: Reassembly,
+    /// Look for anomalies that only several packets together show, too: duplicates, loops, scans
+    #[arg(long, conflicts_with = "no_anomalies")]
+    pub track: bool,
     /// Do not look for anomalies
     #[arg(long)]
     pub no_anomalies: bool,

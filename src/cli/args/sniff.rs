@@ -77,7 +77,7 @@ pub struct Sniff {
     pub snaplen: u32,
     /// Size of the ring that packets wait in, in MiB
     #[arg(long, value_name = "MIB", default_value_t = 64,
-        value_parser = clap::value_parser!(u32).range(1..=4096))]
+        value_parser = clap::value_parser!(u32).range(1..=2048))]
     pub ring_mib: u32,
     /// How to fetch packets
     #[arg(long, value_enum, default_value_t)]
@@ -89,7 +89,8 @@ pub struct Sniff {
     /// Whose clock
     #[arg(long, value_enum, default_value_t, value_name = "CLOCK")]
     pub timestamps: Timestamps,
-    /// Show the counters each time this has passed
+    /// Show statistics instead of packets each time this has passed: those of all that has come so
+    /// far, as `dotquad stats` shows them; with --format ndjson as objects
     #[arg(long, value_name = "TIME", value_parser = quantity::duration)]
     pub stats_every: Option<Duration>,
     /// The sandbox

@@ -40,6 +40,9 @@ pub struct Stats {
     /// fragments too
     #[arg(long)]
     pub deep: bool,
+    /// Count anomalies that only several packets together show, too: duplicates, loops, scans
+    #[arg(long, conflicts_with = "no_anomalies")]
+    pub track: bool,
     /// Do not look for anomalies, nor verify checksums
     #[arg(long)]
     pub no_anomalies: bool,

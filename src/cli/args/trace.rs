@@ -49,7 +49,7 @@ pub struct Trace {
     #[arg(short = 'q', long, value_name = "N", default_value_t = 3,
           value_parser = clap::value_parser!(u8).range(1..=10))]
     pub queries: u8,
-    /// Wait for slow questions to hops that answered only in part, which tell limits from loss
+    /// Wait until hops that answered only in part are asked slowly: a limit on answers, or loss
     #[arg(long)]
     pub recheck: bool,
     /// The longest wait for an answer, in seconds
@@ -92,6 +92,9 @@ pub struct Trace {
         requires = "multipath"
     )]
     pub confidence: Percent,
+    /// Ask behind each router for itself, also where the routers of a hop look alike
+    #[arg(long, requires = "multipath")]
+    pub each_router: bool,
     /// Find the path MTU, and the hop before each narrow link
     #[arg(long)]
     pub mtu: bool,
@@ -117,7 +120,7 @@ pub struct Trace {
     #[arg(long = "as", value_name = "FILE")]
     pub table: Option<PathBuf>,
     /// Do without raw sockets even where they are allowed
-    #[arg(long, conflicts_with_all = ["tcp", "multipath"])]
+    #[arg(long)]
     pub unprivileged: bool,
     /// The sandbox
     #[command(flatten)]

@@ -5,11 +5,13 @@ use std::collections::HashMap;
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
 
 use super::numbers::{general, milliseconds, three_digits, whole};
+use super::output::Output;
 use super::show::{Shared, Show};
 use super::words;
 use crate::cli::args::{Ping as Args, Sort};
 use crate::cli::text::Text;
-use crate::probe::ping::{Report, Strays, Summary};
+use crate::error::Result;
+use crate::probe::ping::{Ping, Report, Summary};
 
 /// Rows a page: a page is measured as a whole before it is drawn.
 const PAGE: usize = 1000;
@@ -39,7 +41,10 @@ enum Form {
 pub(super) struct Many {
     form: Form,
     sort: Sort,
+    /// A page of the table.
     rows: Vec<Summary>,
+    /// Who comes when in a table that is not sorted by address: all that is kept of them.
+    order: Vec<(f64, u32)>,
     /// Round trips by target and number, where each is written.
     probes: HashMap<u32, Vec<(u64, u64)>>,
     /// The last error about a target that has not answered.
@@ -68,6 +73,7 @@ impl Many {
             form,
             sort: args.sort,
             rows: Vec::new(),
+            order: Vec::new(),
             probes: HashMap::new(),
             reasons: HashMap::new(),
             targets: 0,
@@ -105,12 +111,15 @@ impl Many {
             Form::PerProbe => self.per_probe(summary, shared, out),
             Form::Table => {
                 let says = alive || summary.errors > 0 || summary.corrupted > 0;
-                if says || shared.config.targets.len() <= ALL {
-                    self.rows.push(summary.clone());
+                if !says && shared.config.targets.len() > ALL {
+                    return;
                 }
-                if self.sort == Sort::Address && self.rows.len() >= PAGE {
-                    self.page(shared, out);
-                }
+                let key = match self.sort {
+                    Sort::Address => return self.row(summary.clone(), shared, out),
+                    Sort::Rtt => summary.rtt.map_or(f64::INFINITY, |rtt| rtt.mean),
+                    Sort::Loss => -summary.loss_percent(),
+                };
+                self.order.push((key, summary.index));
             }
         }
     }
@@ -130,6 +139,13 @@ impl Many {
             }
         }
         out.push(b'\n');
+    }
+
+    fn row(&mut self, summary: Summary, shared: &Shared, out: &mut Text) {
+        self.rows.push(summary);
+        if self.rows.len() >= PAGE {
+            self.page(shared, out);
+        }
     }
 
     fn page(&mut self, shared: &Shared, out: &mut Text) {
@@ -266,26 +282,20 @@ impl Show for Many {
 
     fn status(&self, _summary: &Summary, _err: &mut Text) {}
 
-    fn end(&mut self, shared: &Shared, _strays: Strays, out: &mut Text) {
-        match self.sort {
-            Sort::Address => {}
-            Sort::Rtt => self.rows.sort_by(|a, b| {
-                let mean = |row: &Summary| row.rtt.map_or(f64::INFINITY, |rtt| rtt.mean);
-                mean(a).total_cmp(&mean(b))
-            }),
-            Sort::Loss => self
-                .rows
-                .sort_by(|a, b| b.loss_percent().total_cmp(&a.loss_percent())),
-        }
+    fn end(&mut self, machine: &Ping, shared: &Shared, output: &mut Output<'_, '_>) -> Result<()> {
         if self.form != Form::Table {
-            return;
+            return Ok(());
         }
-        while !self.rows.is_empty() {
-            let rest = self.rows.split_off(self.rows.len().min(PAGE));
-            self.page(shared, out);
-            self.rows = rest;
+        let mut order = std::mem::take(&mut self.order);
+        order.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        for (_, index) in order {
+            if let Some(summary) = machine.summary(index) {
+                self.row(summary, shared, &mut output.text);
+                output.relieve()?;
+            }
         }
-        out.display(&format_args!(
+        self.page(shared, &mut output.text);
+        output.text.display(&format_args!(
             "\n{} targets: {} alive, {} unreachable; {} packets in {:.3} s\n",
             self.targets,
             self.alive,
@@ -293,5 +303,6 @@ impl Show for Many {
             self.packets,
             self.seconds
         ));
+        Ok(())
     }
 }

@@ -19,7 +19,7 @@ pub(super) struct Output<'a, 'b> {
 }
 
 /// So much is written at once.
-const MUCH: usize = 1 << 16;
+pub(super) const MUCH: usize = 1 << 16;
 
 impl<'a, 'b> Output<'a, 'b> {
     /// To this file, or to standard output.
@@ -40,6 +40,16 @@ impl<'a, 'b> Output<'a, 'b> {
             err: Text::default(),
             written: 0,
         })
+    }
+
+    /// Writes what is there, then `text`, which is empty after that.
+    ///
+    /// # Errors
+    /// As [`flush`](Self::flush).
+    pub(super) fn pass(&mut self, text: &mut Text) -> Result<()> {
+        self.flush()?;
+        std::mem::swap(&mut self.text, text);
+        self.flush()
     }
 
     /// Writes when there is much.
@@ -113,17 +123,24 @@ impl Replaced {
         Ok((folder, Self { path, beside }))
     }
 
-    /// Replaces the file.
+    /// Replaces the file by what `content` hands over, part after part.
     ///
     /// # Errors
     /// The content cannot be written in full; the file is as it was.
-    pub(super) fn replace(&self, content: &Text) -> Result<()> {
+    pub(super) fn replace(
+        &self,
+        content: impl FnOnce(&mut dyn FnMut(&mut Text) -> Result<()>) -> Result<()>,
+    ) -> Result<()> {
         let failed = |why: io::Error| {
             let _ = fs::remove_file(&self.beside);
             Error::write(format!("replacing {}", named(&self.path)), &why)
         };
         let mut file = File::create(&self.beside).map_err(failed)?;
-        file.write_all(content.as_bytes()).map_err(failed)?;
+        content(&mut |text| {
+            file.write_all(text.as_bytes()).map_err(failed)?;
+            text.clear();
+            Ok(())
+        })?;
         drop(file);
         fs::rename(&self.beside, &self.path).map_err(failed)
     }

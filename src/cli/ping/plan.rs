@@ -12,7 +12,7 @@ use std::time::Duration;
 use crate::cli::args::{Discovery, HeaderTimes, Ping, PingFormat};
 use crate::cli::targets::{self, Chosen};
 use crate::error::{Error, Result};
-use crate::net::engine::{Mode, Options};
+use crate::net::engine::{Engine, Mode, Options};
 use crate::net::interface::{Interface as Card, is_local};
 use crate::net::sandbox::started_by_root;
 use crate::probe::Fragmentation;
@@ -27,6 +27,10 @@ const RATE: f64 = 1000.0;
 const PER_NETWORK: u32 = 64;
 /// More targets than this must be meant.
 const MANY: u32 = 65_536;
+/// Datagram sockets that UDP probes leave from in turn, a power of two; and how often others are
+/// tried where somebody has one of their ports.
+const SOCKETS: u16 = 64;
+const ATTEMPTS: u32 = 8;
 /// Faster than this, stamps of what is sent cost more than they tell.
 const STAMPED_RATE: f64 = 20_000.0;
 
@@ -48,8 +52,10 @@ pub(super) struct Plan {
 /// # Errors
 /// What does not go together, and what must not be done without a word more.
 pub(super) fn plan(args: &Ping, chosen: &Chosen, hops: &[String], cards: &[Card]) -> Result<Plan> {
-    // Several were named, even if one alone has an address.
-    let many = chosen.targets.len() > 1 || !chosen.unresolved.is_empty();
+    // Several were named, even if one alone has an address, or what is asked for is about several:
+    // a list of hosts may hold one.
+    let lists = args.alive || args.unreachable || args.per_probe || args.min_alive.is_some();
+    let many = chosen.targets.len() > 1 || !chosen.unresolved.is_empty() || lists;
     let spread = guard_broadcast(args, chosen, cards)?;
     guard_flood(args, chosen, many, cards)?;
     let text = args.format == PingFormat::Text && !many;
@@ -100,6 +106,7 @@ pub(super) fn plan(args: &Ping, chosen: &Chosen, hops: &[String], cards: &[Card]
         options: header_options(args, hops)?,
         source: None,
         identifier: args.identifier.unwrap_or_else(|| (random() >> 48) as u16),
+        ports: PORTS,
         broadcast: spread && !many,
         seed: [random(), random()],
         send_stamps: !swift,
@@ -135,6 +142,7 @@ pub(super) fn plan(args: &Ping, chosen: &Chosen, hops: &[String], cards: &[Card]
             .and_then(|bytes| usize::try_from(bytes).ok()),
         largest: largest(&config),
         send_stamps: config.send_stamps,
+        hardware_stamps: true,
         ..Options::default()
     };
     Ok(Plan {
@@ -144,6 +152,38 @@ pub(super) fn plan(args: &Ping, chosen: &Chosen, hops: &[String], cards: &[Card]
         spread,
         device,
     })
+}
+
+/// Opens the sockets, and learns from them what the kernel chose. UDP needs no privilege, but a
+/// socket for each port.
+///
+/// # Errors
+/// As the engine's.
+pub(super) fn open(args: &Ping, plan: &mut Plan) -> Result<Engine> {
+    let mut opened = Engine::open(&plan.options);
+    if matches!(plan.config.kind, Kind::Udp(_)) && opened.is_err() {
+        for _ in 0..ATTEMPTS {
+            let first = PORTS.start() | ((random() & 0xfff) as u16 & !(SOCKETS - 1));
+            let ports = first..=first | (SOCKETS - 1);
+            plan.config.ports = ports.clone();
+            plan.options.mode = Mode::Datagram;
+            plan.options.udp = Some(ports);
+            opened = Engine::open(&plan.options);
+            if opened.is_ok() {
+                break;
+            }
+        }
+    }
+    let engine = opened?;
+    if let Some(identifier) = engine.identifier() {
+        if let Some(wanted) = args.identifier.filter(|wanted| *wanted != identifier) {
+            let why = "without raw sockets the kernel chooses it";
+            return Err(Error::usage(format!("taking identifier {wanted}"), why)
+                .advice("leave -e out, or run it as root or with CAP_NET_RAW"));
+        }
+        plan.config.identifier = identifier;
+    }
+    Ok(engine)
 }
 
 /// Rounds follow each other until somebody ends them.

@@ -1,8 +1,10 @@
 //! The sums as Prometheus' text exposition format 0.0.4, for a textfile collector or a pipe.
 
+use super::output::{MUCH, Output};
 use super::show::{Shared, Show};
 use crate::cli::text::Text;
-use crate::probe::ping::{Report, Strays, Summary};
+use crate::error::Result;
+use crate::probe::ping::{Ping, Report, Summary};
 
 /// A number of a summary, as a metric.
 struct Metric {
@@ -102,68 +104,82 @@ const METRICS: [Metric; 13] = [
 
 const QUANTILES: [&str; 3] = ["0.5", "0.9", "0.99"];
 
-/// Collects the sums until the end.
-#[derive(Debug, Default)]
-pub(super) struct Prometheus {
-    summaries: Vec<Summary>,
-}
+/// Waits for the end: the machine keeps the sums.
+#[derive(Debug)]
+pub(super) struct Prometheus;
 
 impl Show for Prometheus {
-    fn report(&mut self, report: &Report, _shared: &Shared, _out: &mut Text, _err: &mut Text) {
-        if let Report::Summary(summary) = report {
-            self.summaries.push(Summary::clone(summary));
-        }
-    }
+    fn report(&mut self, _report: &Report, _shared: &Shared, _out: &mut Text, _err: &mut Text) {}
 
-    fn end(&mut self, shared: &Shared, strays: Strays, out: &mut Text) {
-        write(out, shared, &self.summaries, strays);
+    fn end(&mut self, machine: &Ping, shared: &Shared, output: &mut Output<'_, '_>) -> Result<()> {
+        write(machine, shared, &mut |text| output.pass(text))
     }
 }
 
-/// All metrics of these sums.
-pub(super) fn write(out: &mut Text, shared: &Shared, summaries: &[Summary], strays: Strays) {
+/// All metrics, handed to `pass` whenever there is much.
+///
+/// # Errors
+/// What `pass` says.
+pub(super) fn write(
+    machine: &Ping,
+    shared: &Shared,
+    pass: &mut dyn FnMut(&mut Text) -> Result<()>,
+) -> Result<()> {
     let head = |out: &mut Text, name: &str, kind: &str, help: &str| {
         out.display(&format_args!(
             "# HELP {name} {help}\n# TYPE {name} {kind}\n"
         ));
     };
+    let summaries = || (0..shared.config.targets.len()).filter_map(|index| machine.summary(index));
+    let mut out = Text::default();
     for metric in &METRICS {
-        head(out, metric.name, metric.kind, metric.help);
-        for summary in summaries {
-            if let Some(value) = (metric.value)(summary) {
+        head(&mut out, metric.name, metric.kind, metric.help);
+        for summary in summaries() {
+            if let Some(value) = (metric.value)(&summary) {
                 out.str(metric.name);
-                labels(out, shared, summary, None);
+                labels(&mut out, shared, &summary, None);
                 out.display(&format_args!(" {value}\n"));
+            }
+            if out.len() >= MUCH {
+                pass(&mut out)?;
             }
         }
     }
     let name = "dotquad_ping_rtt_seconds";
-    if summaries.iter().any(|it| percentiles(it).is_some()) {
-        head(out, name, "gauge", "Percentiles of round trips.");
-    }
-    for summary in summaries {
-        for (quantile, value) in QUANTILES
-            .iter()
-            .zip(percentiles(summary).unwrap_or_default())
-        {
+    let mut headed = false;
+    for summary in summaries() {
+        let Some(percentiles) = summary.rtt.and_then(|rtt| rtt.percentiles) else {
+            continue;
+        };
+        if !std::mem::replace(&mut headed, true) {
+            head(&mut out, name, "gauge", "Percentiles of round trips.");
+        }
+        for (quantile, value) in QUANTILES.iter().zip(percentiles) {
             out.str(name);
-            labels(out, shared, summary, Some(quantile));
+            labels(&mut out, shared, &summary, Some(quantile));
             out.display(&format_args!(" {}\n", double(value) / SECOND));
         }
     }
+    let strays = machine.strays();
+    let name = "dotquad_ping_strays_total";
+    let help = "Messages that belong to no probe, or only seem to.";
+    head(&mut out, name, "counter", help);
+    for (kind, count) in [
+        ("foreign", strays.foreign),
+        ("strange", strays.strange),
+        ("unproven", strays.unproven),
+    ] {
+        out.display(&format_args!("{name}{{kind=\"{kind}\"}} {count}\n"));
+    }
     let name = "dotquad_ping_local_drops_total";
     head(
-        out,
+        &mut out,
         name,
         "counter",
         "Messages that our own receive buffer had no room for.",
     );
     out.display(&format_args!("{name} {}\n", strays.local_drops));
-}
-
-/// A vector that is empty where no histogram was kept, so that nothing is made up.
-fn percentiles(summary: &Summary) -> Option<Vec<u64>> {
-    summary.rtt?.percentiles.map(Vec::from)
+    pass(&mut out)
 }
 
 fn labels(out: &mut Text, shared: &Shared, summary: &Summary, quantile: Option<&str>) {

@@ -2,11 +2,13 @@
 
 use std::net::Ipv4Addr;
 
+use super::output::Output;
 use super::show::{Shared, Show};
 use super::words;
 use crate::cli::text::Text;
 use crate::cli::time::epoch;
-use crate::probe::ping::{Answer, Failure, Oddity, Reply, Report, Summary, Which};
+use crate::error::Result;
+use crate::probe::ping::{Answer, Failure, Oddity, Ping, Reply, Report, Strays, Summary, Which};
 use crate::wire::frame::Time;
 
 /// One JSON object a line.
@@ -261,6 +263,22 @@ impl Show for Ndjson {
             Report::Summary(it) => summary(out, shared, it),
             Report::Round(_) => {}
         }
+    }
+
+    /// What belongs to no probe, if anything came that does not.
+    fn end(&mut self, machine: &Ping, _shared: &Shared, output: &mut Output<'_, '_>) -> Result<()> {
+        let strays = machine.strays();
+        if strays == Strays::default() {
+            return Ok(());
+        }
+        let out = &mut output.text;
+        out.str("{\"event\":\"strays\"");
+        number(out, "foreign", strays.foreign);
+        number(out, "strange", strays.strange);
+        number(out, "unproven", strays.unproven);
+        number(out, "local_drops", strays.local_drops);
+        out.str("}\n");
+        Ok(())
     }
 }
 

@@ -32,6 +32,8 @@ pub(super) struct Session<'a, 'b, 'c> {
     pub(super) progress: Option<Progress>,
     /// One target alone.
     pub(super) one: bool,
+    /// Tell more.
+    pub(super) verbose: bool,
     pub(super) verdict: Verdict,
     round: bool,
     error: Option<Error>,
@@ -122,6 +124,7 @@ impl<'a, 'b, 'c> Session<'a, 'b, 'c> {
             latest: None,
             progress: None,
             one,
+            verbose: false,
             verdict: Verdict::default(),
             round: false,
             error: None,
@@ -150,11 +153,20 @@ impl<'a, 'b, 'c> Session<'a, 'b, 'c> {
         if self.replaced.is_some() {
             self.replace(machine)?;
         } else {
-            self.show
-                .end(&self.shared, machine.strays(), &mut self.output.text);
+            self.show.end(machine, &self.shared, &mut self.output)?;
         }
         if let Some(progress) = &mut self.progress {
             progress.clear(&mut self.output.err);
+        }
+        let strays = machine.strays();
+        let others = [
+            (strays.foreign, "answers to others"),
+            (strays.strange, "answers that count for nothing"),
+            (strays.unproven, "errors about nothing of ours"),
+        ];
+        for (count, what) in others.into_iter().filter(|it| self.verbose && it.0 > 0) {
+            let err = &mut self.output.err;
+            err.display(&format_args!("dotquad: {count} {what}\n"));
         }
         if self.verdict.local_drops > 0 {
             self.output.err.display(&format_args!(
@@ -170,12 +182,7 @@ impl<'a, 'b, 'c> Session<'a, 'b, 'c> {
         let Some(replaced) = &self.replaced else {
             return Ok(());
         };
-        let summaries: Vec<Summary> = (0..self.shared.config.targets.len())
-            .filter_map(|index| machine.summary(index))
-            .collect();
-        let mut text = Text::default();
-        prometheus::write(&mut text, &self.shared, &summaries, machine.strays());
-        replaced.replace(&text)
+        replaced.replace(|write| prometheus::write(machine, &self.shared, write))
     }
 }
 

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::lookup::Names;
+use super::output::Output;
 use crate::cli::text::Text;
+use crate::error::Result;
 use crate::net::clock;
-use crate::probe::ping::{Config, Report, Strays, Summary};
+use crate::probe::ping::{Config, Ping, Report, Summary};
 use crate::probe::{Source, Stamp};
 use crate::wire::frame::Time;
 
@@ -23,8 +25,18 @@ pub(super) trait Show {
     /// How it goes, for a person who asks.
     fn status(&self, _summary: &Summary, _err: &mut Text) {}
 
-    /// Everything is told.
-    fn end(&mut self, _shared: &Shared, _strays: Strays, _out: &mut Text) {}
+    /// Everything is told; `machine` still knows the sums.
+    ///
+    /// # Errors
+    /// The output cannot be written.
+    fn end(
+        &mut self,
+        _machine: &Ping,
+        _shared: &Shared,
+        _output: &mut Output<'_, '_>,
+    ) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// What is true of the whole run.
@@ -34,8 +46,6 @@ pub(super) struct Shared {
     /// What was typed for a target that was not typed as its address, by index.
     pub(super) labels: HashMap<u32, String>,
     pub(super) names: Option<Names>,
-    /// The path MTU to the only target as the kernel knew it at the beginning, in bytes.
-    pub(super) mtu: Option<u32>,
     /// The time of day when the run's clock was zero.
     pub(super) began: Time,
 }

@@ -8,6 +8,7 @@ use super::numbers::{general, milliseconds, three_digits, whole};
 use super::route::Routes;
 use super::show::{Shared, Show};
 use super::spread::Spread;
+use super::times::Times;
 use super::words;
 use crate::cli::args::Ping as Args;
 use crate::cli::text::Text;
@@ -48,8 +49,10 @@ pub(super) struct Lines {
     /// Probes that have their dot.
     dots: u64,
     spread: Spread,
-    /// The path MTU, as the kernel knew it at first and as routers told since.
-    mtu: Option<u32>,
+    times: Times,
+    /// Answers that are not what was sent and so count for nothing. One that is, but for a byte,
+    /// is an answer to ping(8).
+    corrupted: u64,
     /// Answers timed by card, kernel and ourselves.
     sources: [u64; 3],
 }
@@ -79,7 +82,8 @@ impl Lines {
             routes: Routes::default(),
             dots: 0,
             spread: Spread::default(),
-            mtu: shared.mtu,
+            times: Times::default(),
+            corrupted: 0,
             sources: [0; 3],
         }
     }
@@ -174,9 +178,13 @@ impl Lines {
     }
 
     fn reply(&mut self, out: &mut Text, shared: &Shared, reply: &Reply, oddity: Option<Oddity>) {
-        if oddity.is_none()
-            && let Some(rtt) = reply.rtt.filter(|_| !reply.duplicate)
-        {
+        let rtt = reply.rtt.filter(|_| oddity.is_none());
+        if let Some(rtt) = rtt {
+            self.times.take(rtt.nanoseconds);
+        }
+        let damaged = matches!(oddity, Some(Oddity::BadChecksum | Oddity::WrongCookie));
+        self.corrupted = self.corrupted.saturating_add(u64::from(damaged));
+        if let Some(rtt) = rtt.filter(|_| !reply.duplicate) {
             self.spread.take(rtt.nanoseconds);
             let place = match rtt.source {
                 Source::Hardware => 0,
@@ -256,6 +264,11 @@ impl Lines {
                 " should be 0x{:x} but was 0x{:x}",
                 wrong.should, wrong.was
             ));
+            dump(
+                out,
+                wrong.index,
+                reply.returned.as_deref().unwrap_or_default(),
+            );
         }
         if self.audible {
             out.push(7);
@@ -265,9 +278,6 @@ impl Lines {
     }
 
     fn error(&mut self, out: &mut Text, shared: &Shared, failure: &Failure) {
-        if let Some(told) = failure.mtu.map(u32::from).filter(|told| *told > 0) {
-            self.mtu = Some(self.mtu.map_or(told, |known| known.min(told)));
-        }
         if self.quiet || (self.flood && !failure.fatal) {
             return;
         }
@@ -308,7 +318,7 @@ impl Lines {
             return out.push(b'E');
         }
         err.str("dotquad: ");
-        match mtu.or(self.mtu) {
+        match mtu {
             Some(mtu) if error == TOO_LONG => {
                 err.str("local error: message too long, mtu=");
                 err.number(u64::from(mtu));
@@ -378,7 +388,7 @@ impl Lines {
         out.str(" received");
         for (count, what) in [
             (summary.duplicates, " duplicates"),
-            (summary.corrupted, " corrupted"),
+            (self.corrupted, " corrupted"),
             (summary.errors, " errors"),
         ] {
             if count > 0 {
@@ -402,15 +412,15 @@ impl Lines {
         }
         out.push(b'\n');
         let mut comma = "";
-        if let Some(rtt) = summary.rtt.filter(|_| self.timed) {
+        let times = &self.times;
+        let told = self.timed && !times.is_empty();
+        if told {
             out.str("rtt min/avg/max/mdev = ");
-            milliseconds(out, rtt.min);
-            out.push(b'/');
-            milliseconds(out, whole(rtt.mean));
-            out.push(b'/');
-            milliseconds(out, rtt.max);
-            out.push(b'/');
-            milliseconds(out, whole(rtt.stddev));
+            milliseconds(out, times.min);
+            for time in [whole(times.mean), times.max, whole(times.deviation())] {
+                out.push(b'/');
+                milliseconds(out, time);
+            }
             out.str(" ms");
             comma = ", ";
         }
@@ -426,11 +436,22 @@ impl Lines {
             out.str("ipg/ewma ");
             milliseconds(out, elapsed / (summary.transmitted - 1));
             out.push(b'/');
-            let moving = summary.rtt.filter(|_| self.timed);
-            milliseconds(out, moving.map_or(0, |rtt| whole(rtt.ewma)));
+            milliseconds(out, if told { whole(times.ewma) } else { 0 });
             out.str(" ms");
         }
         out.push(b'\n');
+    }
+}
+
+/// A payload in the lines of ping(8), which begin behind the 16 bytes of its clock; those are
+/// shown where one of them is `wrong`, as they hold the cookie.
+fn dump(out: &mut Text, wrong: u32, payload: &[u8]) {
+    let first = usize::from(wrong >= u32::from(TIMED)) * usize::from(TIMED);
+    for (index, byte) in payload.iter().enumerate().skip(first) {
+        if index == 0 || index % 32 == usize::from(TIMED) {
+            out.display(&format_args!("\n#{index}\t"));
+        }
+        out.display(&format_args!("{byte:x} "));
     }
 }
 
@@ -503,10 +524,11 @@ impl Show for Lines {
         err.str(" packets, ");
         err.number(loss.unwrap_or(0));
         err.str("% loss");
-        if let Some(rtt) = summary.rtt.filter(|_| self.timed) {
+        let times = &self.times;
+        if self.timed && !times.is_empty() {
             err.str(", min/avg/ewma/max = ");
-            milliseconds(err, rtt.min);
-            for time in [whole(rtt.mean), whole(rtt.ewma), rtt.max] {
+            milliseconds(err, times.min);
+            for time in [whole(times.mean), whole(times.ewma), times.max] {
                 err.push(b'/');
                 milliseconds(err, time);
             }

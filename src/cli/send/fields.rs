@@ -4,8 +4,9 @@
 use std::net::Ipv4Addr;
 
 use super::given::{Given, Value, to_hex};
-use super::notation;
+use super::{igmp, notation};
 use crate::error::{Error, Result};
+use crate::wire::build::igmp::Version3;
 use crate::wire::build::{
     Ethernet, Extensions, Icmp, Igmp, Ipv4, MAX_PAYLOAD, Spec, Tcp, Transport, Udp,
 };
@@ -31,7 +32,7 @@ pub(super) struct Field {
 }
 
 /// A part of a packet that may or may not be there.
-trait Part: Sized {
+pub(super) trait Part: Sized {
     fn of(spec: &Spec) -> Option<&Self>;
     fn of_mut<'a>(spec: &'a mut Spec, name: &str) -> Result<&'a mut Self>;
 }
@@ -146,6 +147,12 @@ pub(super) static FIELDS: &[Field] = &[
         list(&vlans.copied().map(notation::show_vlan).collect::<Vec<_>>())
     }),
     plain!("ethernet" Ethernet ethertype "ethertype" 0xffff "ethertype" "NUMBER" "What the frame says follows (default 0x0800)"),
+    own!("ethernet" "shim" false "shim" "HEX" "Bytes between the frame's header and the datagram, as of MPLS, LLC or PPPoE"
+        |spec, given| {
+            Ethernet::of_mut(spec, &given.name)?.shim = given.hex()?;
+            Ok(())
+        },
+        |spec| bytes(&spec.ethernet.as_ref()?.shim)),
     plain!("ipv4" Ipv4 version "version" 15 "ip-version" "NUMBER" "Version (default 4)"),
     plain!("ipv4" Ipv4 ihl "ihl" 15 "ihl" "WORDS" "Header length in 32-bit words"),
     plain!("ipv4" Ipv4 dscp "dscp" 63 "dscp" "NUMBER" "Differentiated services code point"),
@@ -239,7 +246,7 @@ pub(super) static FIELDS: &[Field] = &[
     |spec| {
         let objects = Icmp::of(spec)?.extensions.as_ref()?.objects.iter();
         let objects: Vec<String> = objects.map(notation::show_object).collect();
-        Some(list(&objects).unwrap_or_else(|| "[]".to_owned()))
+        Some(all(&objects))
     }),
     own!("icmp" "extensions_checksum" false "icmp-extensions-checksum" "NUMBER" "The extension structure's checksum"
         |spec, given| {
@@ -256,10 +263,74 @@ pub(super) static FIELDS: &[Field] = &[
             Ok(())
         },
         |_| None),
-    plain!("igmp" Igmp kind "type" 255 "igmp-type" "TYPE" "IGMP type (default 17, a query)"),
-    plain!("igmp" Igmp code "code" 255 "igmp-code" "NUMBER" "IGMP's second byte: maximum response time (default 100)"),
+    plain!("igmp" Igmp kind "type" 255 "igmp-type" "TYPE" "IGMP type (default 34, a report, with --igmp-record, else 17, a query)"),
+    plain!("igmp" Igmp code "code" 255 "igmp-code" "NUMBER" "IGMP's second byte: maximum response time (default 100 in a query, else 0)"),
     plain!("igmp" Igmp checksum "checksum" 0xffff "igmp-checksum" "NUMBER" "IGMP checksum"),
     plain!("igmp" Igmp group "group" 0 "igmp-group" "ADDRESS" "Group"),
+    own!("igmp" "records" true "igmp-record" "RECORD" "A group record of a version 3 report: TYPE:GROUP[:SOURCE,..[:HEX]] or 0xHEX; TYPE is is-include is-exclude to-include to-exclude allow block or a number, HEX auxiliary data"
+    |spec, given| {
+        let records: Result<Vec<_>> = given.words()?.iter().map(igmp::record).collect();
+        let records = records?;
+        igmp::report(spec, given, |report| report.records = records)
+    },
+    |spec| {
+        let records = igmp::of_report(spec)?.records.iter();
+        Some(all(&records.map(igmp::show_record).collect::<Vec<_>>()))
+    }),
+    own!("igmp" "sources" true "igmp-source" "ADDRESS" "A source of a version 3 query"
+    |spec, given| {
+        let words = given.words()?;
+        let sources: Result<Vec<_>> = words.iter().map(|it| Ipv4Addr::read(it, 0)).collect();
+        let sources = sources?;
+        igmp::query(spec, given, |query| query.sources = sources)
+    },
+    |spec| {
+        let sources = igmp::of_query(spec)?.sources.iter();
+        Some(all(&sources.map(Ipv4Addr::to_string).collect::<Vec<_>>()))
+    }),
+    own!("igmp" "reserved" false "igmp-reserved" "NUMBER" "Reserved bits: 16 in a version 3 report, 4 in a version 3 query"
+    |spec, given| if igmp::is_report(spec) {
+        let reserved = u16::read(given, 0xffff)?;
+        igmp::report(spec, given, |report| report.reserved = reserved)
+    } else {
+        let reserved = u8::read(given, 15)?;
+        igmp::query(spec, given, |query| query.reserved = reserved)
+    },
+    |spec| match Igmp::of(spec)?.version3.as_ref()? {
+        Version3::Query(query) => query.reserved.show(false),
+        Version3::Report(report) => report.reserved.show(false),
+    }),
+    own!("igmp" "suppress" false "igmp-suppress" "" "S of a version 3 query: routers leave their timers alone"
+        |spec, given| {
+            let suppress = bool::read(given, 1)?;
+            igmp::query(spec, given, |query| query.suppress = suppress)
+        },
+        |spec| igmp::of_query(spec)?.suppress.show(false)),
+    own!("igmp" "qrv" false "igmp-qrv" "NUMBER" "The querier's robustness variable"
+        |spec, given| {
+            let robustness = u8::read(given, 7)?;
+            igmp::query(spec, given, |query| query.robustness = robustness)
+        },
+        |spec| igmp::of_query(spec)?.robustness.show(false)),
+    own!("igmp" "qqic" false "igmp-qqic" "CODE" "The querier's query interval, as a code"
+        |spec, given| {
+            let interval = u8::read(given, 255)?;
+            igmp::query(spec, given, |query| query.interval = interval)
+        },
+        |spec| igmp::of_query(spec)?.interval.show(false)),
+    own!("igmp" "count" false "igmp-count" "NUMBER" "Number of group records or sources"
+    |spec, given| {
+        let count = Value::read(given, 0xffff)?;
+        if igmp::is_report(spec) {
+            igmp::report(spec, given, |report| report.count = count)
+        } else {
+            igmp::query(spec, given, |query| query.count = count)
+        }
+    },
+    |spec| match Igmp::of(spec)?.version3.as_ref()? {
+        Version3::Query(query) => query.count.show(false),
+        Version3::Report(report) => report.count.show(false),
+    }),
     plain!("udp" Udp source_port "source_port" 0xffff "sport" "PORT" "Source port"),
     plain!("udp" Udp destination_port "destination_port" 0xffff "dport" "PORT" "Destination port"),
     plain!("udp" Udp length "length" 0xffff "udp-length" "BYTES" "UDP length"),
@@ -300,9 +371,8 @@ pub(super) static FIELDS: &[Field] = &[
             Ok(())
         },
     |spec| match spec.payload.as_slice() {
-        [] => None,
-        bytes if readable(bytes).is_some() => None,
-        bytes => Some(format!("\"{}\"", to_hex(bytes))),
+        text if readable(text).is_some() => None,
+        other => bytes(other),
     }),
     own!("payload" "file" false "data-file" "FILE" "Payload from a file; - is standard input"
         |spec, given| {
@@ -318,15 +388,26 @@ pub(super) static FIELDS: &[Field] = &[
             Ok(())
         },
         |_| None),
+    own!("payload" "pattern" false "data-pattern" "HEX" "These bytes over and over, instead of those of --data-len"
+        |spec, given| {
+            let pattern = given.hex()?;
+            if pattern.is_empty() {
+                return Err(given.refuse("at least one byte"));
+            }
+            let length = spec.payload.len();
+            if length == 0 {
+                return Err(given.refuse("of use without a length (--data-len)"));
+            }
+            spec.payload = pattern.into_iter().cycle().take(length).collect();
+            Ok(())
+        },
+        |_| None),
     own!("frame" "trailer" false "trailer" "HEX" "Bytes behind the datagram"
     |spec, given| {
         spec.trailer = given.hex()?;
         Ok(())
     },
-    |spec| match spec.trailer.as_slice() {
-        [] => None,
-        bytes => Some(format!("\"{}\"", to_hex(bytes))),
-    }),
+    |spec| bytes(&spec.trailer)),
     own!("frame" "truncate" false "truncate" "BYTES" "Send only so many bytes of the datagram"
         |spec, given| {
             spec.truncate = Some(u32::read(given, 0xffff_ffff)?);
@@ -375,7 +456,17 @@ fn quoted(text: &str) -> String {
     out
 }
 
+/// Bytes as a spec file says them, if there are any.
+fn bytes(bytes: &[u8]) -> Option<String> {
+    (!bytes.is_empty()).then(|| format!("\"{}\"", to_hex(bytes)))
+}
+
+/// A list, if there is anything in it.
 fn list(words: &[String]) -> Option<String> {
+    (!words.is_empty()).then(|| all(words))
+}
+
+fn all(words: &[String]) -> String {
     let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
-    (!words.is_empty()).then(|| format!("[{}]", words.join(", ")))
+    format!("[{}]", words.join(", "))
 }

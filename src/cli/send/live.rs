@@ -4,13 +4,15 @@
 use std::time::Duration;
 
 use super::show::{Shower, frame};
-use super::watch::{ETHERNET, Watch, difference};
-use super::{CAREFUL, SendArgs, Show, cut, duration, framed, per_second, print, times};
+use super::speed::{CAREFUL, duration, per_second, times};
+use super::watch::{ETHERNET, Watch};
+use super::{SendArgs, Show, cut, framed, print};
 use crate::cli::args::Color;
 use crate::cli::text::Text;
 use crate::cli::{Console, Outcome, confine};
 use crate::error::{Error, Result};
-use crate::net::pace::{Pace, wall};
+use crate::net::clock::wall;
+use crate::net::pace::{self, Pace};
 use crate::net::route::{self, Path, Reach};
 use crate::net::sandbox::{self, Sandbox};
 use crate::net::signals::Signals;
@@ -47,6 +49,8 @@ pub(super) fn run(
         || flood && path.reach == Reach::Unicast && path.interface.mac.is_some()
         || packets.iter().any(|it| !kernel_keeps(it, mtu));
     let link_type = path.interface.link_type.unwrap_or(LinkType::LINUX_SLL);
+    // The route, the neighbours and the ARP request want sockets that the sandbox will not give:
+    // all of it happens before, on answers of the kernel and one reply of fixed form.
     let (frames, transmitter) = if by_frame {
         let transmitter = Transmitter::frames(&path.interface)?;
         address(&mut spec, &path, &mut shower, console)?;
@@ -76,6 +80,7 @@ pub(super) fn run(
     } else {
         None
     };
+    pace::sharpen();
     let sandbox = Sandbox::new(sandbox::Command::Send);
     confine::enter(&args.confinement, &sandbox, false, console)?;
     let signals = Signals::watch()?;
@@ -183,6 +188,20 @@ fn way(args: &SendArgs, spec: &Spec) -> Result<Path> {
 /// Asks for the flags that say that it is meant.
 fn guard(args: &SendArgs, spec: &Spec, path: &Path, pace: &Speed) -> Result<()> {
     let destination = spec.ipv4.destination;
+    let group_mac = match &spec.ethernet {
+        Some(Ethernet {
+            destination: Some([first, ..]),
+            ..
+        }) => first & 1 != 0,
+        _ => false,
+    };
+    if group_mac && !args.broadcast && !path.interface.flags.is_loopback() {
+        return Err(Error::usage(
+            "sending to the MAC address that is given",
+            "it is a broadcast or multicast address",
+        )
+        .advice("add --broadcast if that is meant"));
+    }
     let to_many = destination.is_multicast()
         || destination.is_broadcast()
         || matches!(path.reach, Reach::Broadcast | Reach::Multicast);
@@ -226,7 +245,7 @@ fn address(
                 format!("sending by {name}"),
                 "it takes datagrams without an Ethernet header",
             )
-            .advice("leave out --ethernet, --ethertype and --vlan"));
+            .advice("leave out --ethernet, --ethertype, --vlan and --shim"));
         }
         _ => {
             return Err(Error::usage(
@@ -417,17 +436,18 @@ impl Run {
             sent(burst.sent)
         ));
         burst.check("sending")?;
-        if missing > 0 {
-            let why = match &watch.other {
-                Some(other) => difference(watch.frames.first(), other),
-                None => format!("{missing} packets were not seen to leave"),
-            };
+        if let Some(why) = watch.complaint() {
             return Err(Error::damaged(
                 "comparing what left with what was built",
                 why,
             ));
         }
-        Ok(Outcome::Done)
+        // As with ping: nobody answers is an answer, and it is no.
+        Ok(if listened && watch.replies == 0 {
+            Outcome::No
+        } else {
+            Outcome::Done
+        })
     }
 }
 

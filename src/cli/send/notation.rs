@@ -55,11 +55,11 @@ pub(super) fn icmp_type(given: &Given) -> Result<u8> {
     Ok(u8::try_from(number).unwrap_or(u8::MAX))
 }
 
-fn addresses(text: &str) -> Option<Vec<Ipv4Addr>> {
+pub(super) fn addresses(text: &str) -> Option<Vec<Ipv4Addr>> {
     text.split(',').map(|one| one.parse().ok()).collect()
 }
 
-fn small<T: TryFrom<u64>>(text: &str) -> Option<T> {
+pub(super) fn small<T: TryFrom<u64>>(text: &str) -> Option<T> {
     T::try_from(number(text)?).ok()
 }
 

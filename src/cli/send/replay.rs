@@ -1,17 +1,19 @@
 //! `dotquad replay`: a saved capture on the wire again, at its own pace or another.
 
+use std::collections::VecDeque;
 use std::net::Ipv4Addr;
 use std::path::Path;
 use std::time::Duration;
 
+use super::ReplayArgs;
 use super::given::{Given, Value, mac};
-use super::{CAREFUL, ReplayArgs, per_second, times};
+use super::speed::{CAREFUL, duration, per_second, times};
 use crate::capture::{FrameSource, open};
 use crate::cli::selector::Selector;
 use crate::cli::{Console, Outcome, confine};
 use crate::error::{Error, Result};
 use crate::net::interface::Interface;
-use crate::net::pace::Pace;
+use crate::net::pace::{self, Pace};
 use crate::net::route;
 use crate::net::sandbox::{self, Sandbox};
 use crate::net::signals::Signals;
@@ -19,6 +21,13 @@ use crate::net::transmit::{BATCH, Burst, Transmitter};
 use crate::wire::build::Rewrite;
 use crate::wire::frame::{Frame, LinkType, Time};
 use crate::wire::packet::{Judge, Packet, dissect};
+
+/// A burst of at most so many frames is left as it was captured, however fast.
+const BURST: usize = 100;
+/// More than a burst within this time is more than 1,000 frames a second.
+const TENTH: i128 = 100_000_000;
+/// Within this of its time a frame is in time.
+const IN_TIME: Duration = Duration::from_millis(1);
 
 /// Runs the command.
 ///
@@ -38,6 +47,7 @@ pub(in crate::cli) fn run(args: &ReplayArgs, console: &mut Console<'_>) -> Resul
         args,
         interface: &interface,
         passed: 0,
+        recent: VecDeque::with_capacity(BURST),
     };
     gate.check_speed()?;
     let mut reader = open(path)?;
@@ -47,6 +57,7 @@ pub(in crate::cli) fn run(args: &ReplayArgs, console: &mut Console<'_>) -> Resul
         None
     };
     let transmitter = Transmitter::frames(&interface)?;
+    pace::sharpen();
     let sandbox = Sandbox::new(sandbox::Command::Replay);
     confine::enter(&args.confinement, &sandbox, false, console)?;
     let signals = Signals::watch()?;
@@ -61,6 +72,7 @@ pub(in crate::cli) fn run(args: &ReplayArgs, console: &mut Console<'_>) -> Resul
             }
         }
         gate.passed = 0;
+        gate.recent.clear();
     }
     let mut player = Player {
         transmitter,
@@ -70,17 +82,18 @@ pub(in crate::cli) fn run(args: &ReplayArgs, console: &mut Console<'_>) -> Resul
         clock: Pace::start(),
         first: None,
         burst: Burst::default(),
-        bytes: 0,
         cut: 0,
         latest: Duration::ZERO,
+        late: 0,
+        paced: !args.topspeed,
     };
-    let mut damage = None;
+    let mut end = None;
     'all: loop {
         let batch = match reader.next_batch() {
             Ok(Some(batch)) => batch,
             Ok(None) => break,
             Err(error) => {
-                damage = Some(error);
+                end = Some(error);
                 break;
             }
         };
@@ -88,14 +101,20 @@ pub(in crate::cli) fn run(args: &ReplayArgs, console: &mut Console<'_>) -> Resul
             if gate.limit_reached() || signals.interrupted().is_some() {
                 break 'all;
             }
-            if gate.admits(&frame, &player.rewrite)? {
-                player.play(&frame, args, &signals);
+            match gate.admits(&frame, &player.rewrite) {
+                Ok(true) => player.play(&frame, args, &signals),
+                Ok(false) => {}
+                // Of a stream, some may have left before: that is told too.
+                Err(error) => {
+                    end = Some(error);
+                    break 'all;
+                }
             }
         }
     }
     player.flush();
     player.report(console)?;
-    damage.map_or(Ok(Outcome::Done), Err)
+    end.map_or(Ok(Outcome::Done), Err)
 }
 
 /// Decides which frames go.
@@ -104,6 +123,8 @@ struct Gate<'a> {
     args: &'a ReplayArgs,
     interface: &'a Interface,
     passed: u64,
+    /// When the last frames were captured.
+    recent: VecDeque<Time>,
 }
 
 impl Gate<'_> {
@@ -138,7 +159,11 @@ impl Gate<'_> {
         let suits = match takes {
             LinkType::RAW => matches!(
                 frame.link_type,
-                LinkType::RAW | LinkType::RAW_BSD | LinkType::RAW_OPENBSD | LinkType::IPV4
+                LinkType::RAW
+                    | LinkType::RAW_BSD
+                    | LinkType::RAW_OPENBSD
+                    | LinkType::IPV4
+                    | LinkType::IPV6
             ),
             takes => takes == LinkType::ETHERNET && frame.link_type == takes,
         };
@@ -161,20 +186,67 @@ impl Gate<'_> {
                     .advice("add --yes if that is meant"),
             );
         }
+        if !self.args.yes && self.is_fast(frame) {
+            return Err(Error::usage(
+                doing(),
+                "from here on more than 1000 frames a second leave for other hosts",
+            )
+            .advice("add --yes if that is meant, or slow down: --speed 0.1 or --rate 1000"));
+        }
         let group = match (takes, rewrite.destination_mac) {
             (LinkType::ETHERNET, Some([first, ..])) => first & 1 != 0,
             (LinkType::ETHERNET, None) => frame.bytes.first().is_some_and(|first| first & 1 != 0),
-            _ => false,
+            // Without MAC addresses the datagram's own says it.
+            _ => match frame.bytes {
+                [first, ..] if first >> 4 == 6 => frame.bytes.get(24) == Some(&0xff),
+                bytes => {
+                    let own = bytes.get(16..).and_then(<[u8]>::first_chunk);
+                    let own = rewrite.destination.or(own.copied().map(Ipv4Addr::from));
+                    own.is_some_and(|own| own.is_multicast() || own.is_broadcast())
+                }
+            },
         };
         if group && !self.args.broadcast {
+            let others = match takes {
+                LinkType::ETHERNET => "not ether multicast",
+                _ => "not dst net 224.0.0.0/3",
+            };
             return Err(
                 Error::usage(doing(), "it goes to a broadcast or multicast address").advice(
-                    "add --broadcast if that is meant, or choose frames: not ether multicast",
+                    format!("add --broadcast if that is meant, or choose frames: {others}"),
                 ),
             );
         }
         Ok(true)
     }
+
+    /// Whether this frame ends a burst of more than 1,000 frames a second, where the capture sets
+    /// the pace: over a tenth of a second, so that a few answers in a row are no burst.
+    fn is_fast(&mut self, frame: &Frame<'_>) -> bool {
+        let Some(time) = frame.time else { return false };
+        if self.args.rate.is_some() || self.args.topspeed {
+            return false;
+        }
+        let first = match self.recent.len() {
+            BURST => self.recent.pop_front(),
+            _ => None,
+        };
+        self.recent.push_back(time);
+        // Frames that were captured before an earlier one leave at once.
+        let span = first.map(|first| time.since(first).max(0));
+        let span = span.map(|span| match self.args.speed {
+            Some(speed) => scaled(span, speed),
+            None => span,
+        });
+        span.is_some_and(|span| span < TENTH)
+    }
+}
+
+/// A time in nanoseconds, so many times as fast.
+fn scaled(nanoseconds: i128, speed: f64) -> i128 {
+    let nanoseconds = u64::try_from(nanoseconds).unwrap_or(u64::MAX);
+    let scaled = Duration::from_nanos(nanoseconds).as_secs_f64() / speed;
+    i128::try_from(duration(scaled).as_nanos()).unwrap_or(i128::MAX)
 }
 
 /// Sends frames when their time has come.
@@ -186,16 +258,23 @@ struct Player {
     clock: Pace,
     first: Option<Time>,
     burst: Burst,
-    bytes: u64,
     /// Frames of which the capture holds only a part.
     cut: u64,
     /// The most that a frame left after its time.
     latest: Duration,
+    /// Whether frames have a time to leave at.
+    paced: bool,
+    /// Frames that left more than a millisecond after their time.
+    late: u64,
 }
 
 impl Player {
     fn play(&mut self, frame: &Frame<'_>, args: &ReplayArgs, signals: &Signals) {
         let number = self.burst.sent.saturating_add(self.burst.failed);
+        // The first leaves at once; times are counted from there.
+        if number == 0 && self.transmitter.loaded() == 0 {
+            self.clock = Pace::start();
+        }
         let deadline = if args.topspeed {
             None
         } else if let Some(rate) = args.rate {
@@ -207,7 +286,7 @@ impl Player {
                 let since = u64::try_from(time.since(first).max(0)).unwrap_or(u64::MAX);
                 let since = Duration::from_nanos(since);
                 match args.speed {
-                    Some(speed) => super::duration(since.as_secs_f64() / speed),
+                    Some(speed) => duration(since.as_secs_f64() / speed),
                     None => since,
                 }
             })
@@ -223,10 +302,6 @@ impl Player {
                 }
             }
         }
-        if let Some(deadline) = deadline {
-            let late = self.clock.elapsed().saturating_sub(deadline);
-            self.latest = self.latest.max(late);
-        }
         if self.rewrite.is_empty() {
             self.transmitter.load(frame.bytes);
         } else {
@@ -238,12 +313,17 @@ impl Player {
             self.rewrite.apply(frame, &self.packet, &mut self.scratch);
             self.transmitter.load(&self.scratch);
         }
-        self.bytes = self.bytes.saturating_add(frame.bytes.len() as u64);
         self.cut = self.cut.saturating_add(u64::from(
             (frame.bytes.len() as u64) < u64::from(frame.wire_len),
         ));
         if self.transmitter.loaded() >= BATCH || !args.topspeed {
             self.flush();
+        }
+        // Judged when it has left, not before: an interface that is slow to take it counts.
+        if let Some(deadline) = deadline {
+            let late = self.clock.elapsed().saturating_sub(deadline);
+            self.latest = self.latest.max(late);
+            self.late = self.late.saturating_add(u64::from(late > IN_TIME));
         }
     }
 
@@ -255,18 +335,29 @@ impl Player {
 
     fn report(self, console: &mut Console<'_>) -> Result<()> {
         let took = self.clock.elapsed();
+        let paced = match (self.paced, self.late) {
+            (false, _) => String::new(),
+            (true, late) => format!(
+                "; {late} more than 1 ms late, at most {:.3} ms",
+                self.latest.as_secs_f64() * 1e3
+            ),
+        };
+        let frames = if self.burst.sent == 1 {
+            "frame"
+        } else {
+            "frames"
+        };
         console.note(&format_args!(
-            "{} frames sent, {} bytes, in {:.3} s: {} a second; {} failed; at most {:.3} ms late",
+            "{} {frames} sent, {} bytes, in {:.3} s: {} a second; {} failed{paced}",
             self.burst.sent,
-            self.bytes,
+            self.burst.bytes,
             took.as_secs_f64(),
             per_second(self.burst.sent, took),
             self.burst.failed,
-            self.latest.as_secs_f64() * 1e3
         ));
         if self.cut > 0 {
             console.note(&format_args!(
-                "{} of them are shorter than they were: the capture holds only their first part",
+                "frames of which the capture holds only the first part: {}",
                 self.cut
             ));
         }

@@ -4,7 +4,7 @@ use crate::cli::args::Color;
 use crate::cli::hexdump::{self, Dump};
 use crate::cli::line::{Line, Style};
 use crate::cli::paint::Paint;
-use crate::cli::shot::Shot;
+use crate::cli::shot::{Beyond, Shot};
 use crate::cli::text::Text;
 use crate::cli::time::{Clock, Format};
 use crate::cli::{detail, diagram, ndjson, plan};
@@ -68,8 +68,7 @@ impl Shower {
             interface,
             digits: 6,
             show_anomalies: true,
-            involved: &[],
-            whole: None,
+            beyond: Beyond::default(),
         };
         match self.format {
             Show::Line => {

@@ -35,26 +35,56 @@ pub(super) struct Watch {
     pub(super) out: Text,
 }
 
-/// Where two packets differ first.
-pub(super) fn difference(built: Option<&Vec<u8>>, seen: &[u8]) -> String {
-    let built = built.map(Vec::as_slice).unwrap_or_default();
-    let pairs = built.iter().zip(seen);
-    let at = pairs.take_while(|(built, seen)| built == seen).count();
-    let byte = |bytes: &[u8]| {
-        bytes
-            .get(at)
-            .map_or("nothing".to_owned(), |byte| format!("0x{byte:02x}"))
-    };
-    format!(
-        "byte {at} is {} and was built as {}; {} bytes left and {} were built",
-        byte(seen),
-        byte(built),
-        seen.len(),
-        built.len()
+/// How two packets differ: where first, and in how many bytes.
+fn difference(built: &[u8], seen: &[u8]) -> (usize, usize) {
+    let pairs = || built.iter().zip(seen);
+    let first = pairs().take_while(|(built, seen)| built == seen).count();
+    let other = pairs().filter(|(built, seen)| built != seen).count();
+    (
+        first,
+        other.saturating_add(built.len().abs_diff(seen.len())),
     )
 }
 
 impl Watch {
+    /// What is to be said of packets that did not leave as they were built, if there are any.
+    pub(super) fn complaint(&self) -> Option<String> {
+        let missing = self
+            .pending
+            .iter()
+            .fold(0, |sum: u64, it| sum.saturating_add(*it));
+        let frames = self.frames.iter().zip(&self.pending);
+        let missed = frames.filter(|(_, pending)| **pending > 0);
+        // Of several that are missing, the one that it is most likely to be.
+        let nearest = self.other.as_ref().and_then(|seen| {
+            missed
+                .map(|(built, _)| (difference(built, seen), built, seen))
+                .min_by_key(|((_, bytes), ..)| *bytes)
+        });
+        let Some(((at, _), built, seen)) = nearest else {
+            return match missing {
+                0 => None,
+                1 => Some("1 packet was not seen to leave".to_owned()),
+                many => Some(format!("{many} packets were not seen to leave")),
+            };
+        };
+        let byte = |bytes: &[u8]| match bytes.get(at) {
+            Some(byte) => format!("0x{byte:02x}"),
+            None => "not there".to_owned(),
+        };
+        let whole = match (self.ahead, self.link_type) {
+            (0, LinkType::ETHERNET) => "frame",
+            _ => "datagram",
+        };
+        Some(format!(
+            "byte {at} of the {whole} left as {} and was built as {}; {} bytes left and {} were built",
+            byte(seen),
+            byte(built),
+            seen.len(),
+            built.len()
+        ))
+    }
+
     /// Looks at one frame: it is a copy of ours, a reply, or no matter.
     pub(super) fn see(&mut self, seen: Seen<'_>) {
         match seen.direction {
@@ -89,8 +119,9 @@ impl Watch {
 
     /// Whether a frame goes where ours went, by the same protocol.
     fn resembles(&self, bytes: &[u8]) -> bool {
-        let start = match self.link_type {
-            LinkType::ETHERNET => ETHERNET,
+        let start = match (self.link_type, &self.spec.ethernet) {
+            (LinkType::ETHERNET, Some(ethernet)) => ethernet.length(),
+            (LinkType::ETHERNET, None) => ETHERNET,
             _ => 0,
         };
         let lens = Lens(bytes.get(start..).unwrap_or_default());
@@ -156,4 +187,83 @@ fn ports(datagram: &[u8]) -> Option<(u16, u16)> {
 
 fn sent_ports(spec: &Spec) -> Option<(u16, u16)> {
     ports(&spec.datagram().ok()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+    use crate::cli::args::Color;
+    use crate::cli::send::words::Show;
+    use crate::wire::frame::Time;
+
+    /// One that is waited for, and what is said once this frame has gone by.
+    fn said(
+        link_type: LinkType,
+        ahead: usize,
+        change: impl FnOnce(&mut Vec<u8>),
+    ) -> Option<String> {
+        let mut spec = Spec::default();
+        spec.ipv4.destination = Ipv4Addr::new(192, 0, 2, 1);
+        let other = Spec {
+            payload: vec![7; 100],
+            ..spec.clone()
+        };
+        let frames: Vec<Vec<u8>> = [&other, &spec]
+            .map(|spec| spec.datagram().unwrap_or_default())
+            .into();
+        let mut bytes = vec![0; ahead];
+        bytes.extend(frames.last().into_iter().flatten());
+        change(&mut bytes);
+        let mut watch = Watch {
+            spec,
+            frames,
+            link_type,
+            ahead,
+            compares: true,
+            listens: false,
+            pending: vec![1, 1],
+            compared: 0,
+            other: None,
+            replies: 0,
+            shower: Shower::new(Show::Line, Color::Never),
+            out: Text::default(),
+        };
+        watch.see(Seen {
+            bytes: &bytes,
+            direction: Direction::Out,
+            time: Time::default(),
+        });
+        watch.complaint()
+    }
+
+    #[test]
+    fn what_left_otherwise_is_told_by_the_packet_it_is_nearest_to() {
+        let same = said(LinkType::ETHERNET, ETHERNET, |_| {});
+        assert_eq!(same.as_deref(), Some("1 packet was not seen to leave"));
+        let changed = said(LinkType::ETHERNET, ETHERNET, |bytes| {
+            bytes
+                .iter_mut()
+                .skip(14 + 8)
+                .take(1)
+                .for_each(|ttl| *ttl = 9);
+        });
+        let words = "byte 8 of the datagram left as 0x09 and was built as 0x40; 20 bytes left and 20 were built";
+        assert_eq!(changed.as_deref(), Some(words));
+        let longer = said(LinkType::RAW, 0, |bytes| bytes.push(1));
+        let words = "byte 20 of the datagram left as 0x01 and was built as not there; 21 bytes left and 20 were built";
+        assert_eq!(longer.as_deref(), Some(words));
+        // Somebody else's: another protocol, another destination.
+        for at in [9, 19] {
+            let foreign = said(LinkType::RAW, 0, |bytes| {
+                bytes
+                    .iter_mut()
+                    .skip(at)
+                    .take(1)
+                    .for_each(|byte| *byte ^= 1);
+            });
+            assert_eq!(foreign.as_deref(), Some("2 packets were not seen to leave"));
+        }
+    }
 }

@@ -163,7 +163,8 @@ pub struct ReplayArgs {
     /// Send frames to broadcast or multicast addresses
     #[arg(long)]
     pub broadcast: bool,
-    /// Send more than 1000 frames, or more than 1000 a second, by an interface that is no loopback
+    /// Send more than 1000 frames, or more than 1000 a second over a tenth of a second, by an
+    /// interface that is no loopback
     #[arg(long)]
     pub yes: bool,
     /// The sandbox
@@ -274,11 +275,12 @@ Examples:
                                                         what no stack would send
   dotquad send 192.0.2.1 --tcp --dport 80 --flags SF --tcp-option mss:1460
   dotquad send 192.0.2.1 --udp --dport 9 --data-len 4000 --fragment 576 --fragment-order reverse
+  dotquad send 224.0.0.22 --igmp-record to-exclude:239.1.2.3 --ttl 1 --option ra --broadcast
   dotquad decode --format spec -c 1 trace.pcap icmp > it.toml
   dotquad send --spec it.toml --ttl 3                   catch a packet, change it, send it again
 
-Exit status: 0 done; 1 something left otherwise than it was built; 2 wrong usage, no privilege,
-no way, or not everything could be sent.";
+Exit status: 0 done; 1 something left otherwise than it was built, or --listen and nothing came
+back; 2 wrong usage, no privilege, no way, or not everything could be sent.";
 
 const REPLAY_EXAMPLES: &str = "\
 Examples:

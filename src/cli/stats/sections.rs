@@ -14,7 +14,7 @@ use self::distributions::{
 use super::collect::Part;
 use crate::capture::{Compression, Format, Interface, Lost};
 use crate::cli::args::{By, Table};
-use crate::survey::stats::{Conversation, Counts, Endpoint, Left, MOST, Measure, Stats, Volume};
+use crate::survey::stats::{Conversation, Counts, Endpoint, Left, Measure, Stats, Volume};
 use crate::wire::frame::Time;
 
 /// Interfaces that are told apart; a file with more is playing games.
@@ -135,32 +135,39 @@ const fn shown(label: &'static str) -> Column {
 
 /// Hands out the sections that are wanted, one after the other.
 pub(super) fn each(
-    found: Found,
+    found: &Found,
     by: By,
     wanted: impl Fn(Table) -> bool,
     take: &mut dyn FnMut(Section<'_>),
 ) {
     if wanted(Table::Capture) {
-        take(capture(&found));
+        take(capture(found));
     }
     if wanted(Table::Interfaces) {
-        take(interfaces(&found));
+        take(interfaces(found));
     }
-    let (counts, flows) = found.stats.into_parts();
+    let (counts, flows) = (found.stats.counts(), found.stats.flows());
+    let most = flows.most();
     if wanted(Table::Rate) {
-        take(rate(&counts));
+        take(rate(counts));
     }
     if wanted(Table::Protocols) {
-        take(protocols(&counts, by));
+        take(protocols(counts, by));
     }
     if wanted(Table::Endpoints) {
         let (list, left) = flows.endpoints();
-        take(endpoints(&list, left, by, counts.ipv4));
+        take(Section {
+            note: left_out("addresses", by, left, most),
+            ..endpoints(&list, by, counts.ipv4)
+        });
     }
     if wanted(Table::Conversations) {
         let (list, left) = flows.conversations();
         let start = counts.span.first();
-        take(conversations(&list, left, by, counts.ipv4, start));
+        take(Section {
+            note: left_out("conversations", by, left, most),
+            ..conversations(&list, by, counts.ipv4, start)
+        });
     }
     for (table, section) in [
         (Table::Sizes, sizes as for<'a> fn(&'a Counts) -> Section<'a>),
@@ -174,7 +181,7 @@ pub(super) fn each(
         (Table::Anomalies, anomalies),
     ] {
         if wanted(table) {
-            take(section(&counts));
+            take(section(counts));
         }
     }
 }
@@ -364,10 +371,7 @@ fn rate(counts: &Counts) -> Section<'_> {
 }
 
 fn weight(by: By, volume: Volume) -> u64 {
-    match by.measure() {
-        Measure::Packets => volume.packets,
-        Measure::Bytes => volume.bytes,
-    }
+    by.measure().of(volume)
 }
 
 fn share(by: By, volume: Volume, whole: Volume) -> Cell {
@@ -404,22 +408,22 @@ fn protocols(counts: &Counts, by: By) -> Section<'static> {
     )
 }
 
-/// Says that not all are listed, where that is so.
-fn left(what: &str, by: By, left: Left) -> Option<String> {
+/// Says that not all are listed, where that is so, and what is true then.
+fn left_out(what: &str, by: By, left: Left, most: usize) -> Option<String> {
     let unit = match by.measure() {
         Measure::Packets => "packets",
         Measure::Bytes => "bytes",
     };
     (left != Left::default()).then(|| {
         format!(
-            "more than {MOST} {what}: those with the fewest {unit} made room, with {} packets and \
-             {} bytes; no figure here is short of more than {} {unit}",
+            "more than {most} {what}: those with the fewest {unit} made room, with {} packets and \
+             {} bytes; no figure here lacks more than {} {unit}, and none that has more is missing",
             left.volume.packets, left.volume.bytes, left.short
         )
     })
 }
 
-fn endpoints(list: &[Endpoint], left_out: Left, by: By, whole: Volume) -> Section<'_> {
+fn endpoints(list: &[Endpoint], by: By, whole: Volume) -> Section<'_> {
     const COLUMNS: &[Column] = &[
         both("address", "address"),
         shown("packets"),
@@ -450,17 +454,16 @@ fn endpoints(list: &[Endpoint], left_out: Left, by: By, whole: Volume) -> Sectio
         columns: COLUMNS,
         rows: Box::new(rows),
         len: list.len(),
-        note: left("endpoints", by, left_out),
+        note: None,
     }
 }
 
-fn conversations(
-    list: &[Conversation],
-    left_out: Left,
+fn conversations<'a>(
+    list: &'a [&'a Conversation],
     by: By,
     whole: Volume,
     start: Option<Time>,
-) -> Section<'_> {
+) -> Section<'a> {
     const COLUMNS: &[Column] = &[
         both("a", "a"),
         both("b", "b"),
@@ -506,6 +509,6 @@ fn conversations(
         columns: COLUMNS,
         rows: Box::new(rows),
         len: list.len(),
-        note: left("conversations", by, left_out),
+        note: None,
     }
 }

@@ -83,7 +83,11 @@ impl Show for Csv {
             cells.extend([
                 hop.nat.to_string(),
                 number(hop.mtu.map(|it| it.bytes)),
-                hop.rate_limited.to_string(),
+                if hop.undecided {
+                    String::new()
+                } else {
+                    hop.rate_limited.to_string()
+                },
                 hop.repeated.to_string(),
             ]);
             row(&cells, out);

@@ -145,6 +145,10 @@ pub(super) fn of_hop(hop: &Hop, legend: &mut Legend) -> Vec<String> {
         let meaning = "answers slow questions and not quick ones: a limit on answers, no loss";
         add("[limit]".to_owned(), "[limit]", meaning);
     }
+    if hop.undecided {
+        let meaning = "answered only some: a limit on answers, or loss; --recheck finds out which";
+        add("[limit?]".to_owned(), "[limit?]", meaning);
+    }
     if hop.repeated {
         let meaning = "an address that stood before: the path goes in a circle";
         add("[loop]".to_owned(), "[loop]", meaning);

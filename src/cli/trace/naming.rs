@@ -65,13 +65,15 @@ impl Naming {
         }
     }
 
-    /// Takes the answers that have come; waits for one at most so long.
-    pub(super) fn listen(&mut self, patience: Duration) {
+    /// Takes the answers that have come; waits for one at most so long. False when none came.
+    pub(super) fn listen(&mut self, patience: Duration) -> bool {
         let mut next = self.answers.recv_timeout(patience).ok();
+        let any = next.is_some();
         while let Some((address, name)) = next {
             self.names.insert(address, Question::Settled(name));
             next = self.answers.try_recv().ok();
         }
+        any
     }
 
     /// Whether there is nothing more to be learnt of an address.

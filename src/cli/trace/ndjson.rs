@@ -188,6 +188,8 @@ impl Show for Ndjson {
             }
             if hop.rate_limited {
                 object.flag("rate_limited", true);
+            } else if hop.undecided {
+                object.null("rate_limited");
             }
             if hop.repeated {
                 object.flag("loop", true);

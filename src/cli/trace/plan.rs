@@ -84,6 +84,21 @@ pub(super) fn guard(args: &Args, targets: &Targets) -> Result<()> {
 /// Sockets that may not be opened, an address or interface that is not there.
 pub(super) fn open(args: &Args, targets: &Targets) -> Result<Plan> {
     let method = method(args);
+    if args.unprivileged && (args.multipath || args.tcp) {
+        let (doing, why) = if args.multipath {
+            (
+                "looking for all paths",
+                "each probe's flow is for us to choose",
+            )
+        } else {
+            (
+                "tracing by TCP",
+                "the answers are segments of no connection",
+            )
+        };
+        let why = format!("it takes a raw socket: {why}");
+        return Err(Error::usage(doing, why).advice("root or CAP_NET_RAW, without --unprivileged"));
+    }
     let random = RandomState::new().build_hasher().finish();
     let mut attempt = 0;
     let (engine, port) = loop {
@@ -137,6 +152,7 @@ pub(super) fn open(args: &Args, targets: &Targets) -> Result<Plan> {
             Percent::High => Confidence::Percent99,
         },
         budget: BUDGET,
+        each: args.each_router,
     });
     config.header_included = engine.is_raw();
     config.sent_stamps = true;

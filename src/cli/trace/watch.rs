@@ -16,6 +16,9 @@ use crate::probe::trace::{Hop, Outcome, Report, Trace};
 
 /// How often a wait for names looks at signals.
 const GLANCE: Duration = Duration::from_millis(50);
+/// When the paths are known, so many waits in a row without a name are enough: two seconds, in
+/// which a name server that lives answers.
+const GLANCES: u32 = 40;
 
 /// The one who is told.
 pub(super) struct Watch<'a> {
@@ -72,11 +75,16 @@ impl<'a> Watch<'a> {
     /// The output could not be written.
     pub(super) fn finish(mut self) -> Result<Told> {
         self.release(Duration::ZERO);
-        while !self.waiting.is_empty() && self.signals.interrupted().is_none() {
+        let mut left = GLANCES;
+        while !self.waiting.is_empty() && left > 0 && self.signals.interrupted().is_none() {
             let _ = self.write();
-            self.release(GLANCE);
+            left = if self.release(GLANCE) {
+                GLANCES
+            } else {
+                left - 1
+            };
         }
-        // Interrupted while names were waited for: they are done without.
+        // What still has no name does without.
         while let Some(report) = self.waiting.pop_front() {
             self.show(&report);
         }
@@ -88,6 +96,13 @@ impl<'a> Watch<'a> {
         let mut notes = Vec::new();
         let naming = self.facts.naming.as_ref();
         notes.extend(naming.and_then(super::naming::Naming::notice));
+        if left == 0 {
+            notes.push(
+                "looking up names: no name server has answered for 2 s (what has no name yet is \
+                 shown without)"
+                    .to_owned(),
+            );
+        }
         if self.local_drops > 0 {
             notes.push(format!(
                 "our own receive buffer had no room for {} messages: some of what is missing may \
@@ -104,11 +119,11 @@ impl<'a> Watch<'a> {
         })
     }
 
-    /// Shows the reports whose names are known; waits for a name at most so long.
-    fn release(&mut self, patience: Duration) {
-        if let Some(naming) = &mut self.facts.naming {
-            naming.listen(patience);
-        }
+    /// Shows the reports whose names are known; waits for a name at most so long. False when none
+    /// came.
+    fn release(&mut self, patience: Duration) -> bool {
+        let naming = self.facts.naming.as_mut();
+        let any = naming.is_some_and(|naming| naming.listen(patience));
         while let Some(report) = self.waiting.pop_front() {
             let naming = self.facts.naming.as_ref();
             if naming.is_some_and(|it| !addresses(&report).all(|address| it.is_settled(address))) {
@@ -117,6 +132,7 @@ impl<'a> Watch<'a> {
             }
             self.show(&report);
         }
+        any
     }
 
     fn show(&mut self, report: &Report) {

@@ -17,6 +17,7 @@ use super::{BATCH, Cards, Engine, Mode, Options, Port, Role, Unanswered, sieve};
 use crate::error::{Error, Result, named};
 use crate::net::ancillary;
 use crate::net::batch::{Inbox, Outgoing, Received};
+use crate::net::route::Ways;
 use crate::net::sockopt;
 use crate::probe::Fragmentation;
 
@@ -230,19 +231,26 @@ fn hearing_flags(options: &Options) -> u32 {
     flags
 }
 
-/// The flags for the stamps of what goes: numbered, and without the packet itself.
+/// The flags for the stamps of what goes: numbered, and without the packet itself. Which packets
+/// have any is told with each.
 fn sending_flags(options: &Options) -> u32 {
     if !options.send_stamps {
         return 0;
     }
     let mut flags = libc::SOF_TIMESTAMPING_SOFTWARE
-        | libc::SOF_TIMESTAMPING_TX_SOFTWARE
         | libc::SOF_TIMESTAMPING_OPT_ID
         | libc::SOF_TIMESTAMPING_OPT_TSONLY;
     if options.hardware_stamps {
-        flags |= libc::SOF_TIMESTAMPING_RAW_HARDWARE
-            | libc::SOF_TIMESTAMPING_TX_HARDWARE
-            | libc::SOF_TIMESTAMPING_OPT_TX_SWHW;
+        flags |= libc::SOF_TIMESTAMPING_RAW_HARDWARE | libc::SOF_TIMESTAMPING_OPT_TX_SWHW;
+    }
+    flags
+}
+
+/// The flags that go with a packet that is to be stamped.
+fn record_flags(options: &Options) -> u32 {
+    let mut flags = libc::SOF_TIMESTAMPING_TX_SOFTWARE;
+    if options.hardware_stamps {
+        flags |= libc::SOF_TIMESTAMPING_TX_HARDWARE;
     }
     flags
 }
@@ -405,10 +413,12 @@ fn assemble(
         ports,
         ready: Vec::new(),
         scout,
+        ways: Ways::open(options.interface.as_deref()).ok(),
         identifier,
         raw,
         source: options.source,
         stamp_flags,
+        record_flags: record_flags(options),
         inbox,
         outgoing: Outgoing::new(BATCH),
         cards: Cards::default(),

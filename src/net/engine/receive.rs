@@ -9,6 +9,7 @@ use nix::poll::PollFlags;
 
 use super::open::TIMESTAMPING;
 use super::sieve::ERRORS;
+use super::stamps::Stamps;
 use super::{Cards, Engine, Port, Role, Sink, Unanswered};
 use crate::net::ancillary::{self, Control, ExtendedError};
 use crate::net::batch::Received;
@@ -68,8 +69,15 @@ impl Engine {
     /// Tells what came to the sockets that the last wait found ready: send stamps before replies.
     pub(in crate::net) fn receive(&mut self, clock: &Clock, sink: Sink<'_>) {
         for index in 0..self.ports.len() {
-            if self.found(index, PollFlags::POLLERR)
-                && self.drain(index, clock, sink) == 0
+            let told = self.found(index, PollFlags::POLLERR);
+            // On this host a stamp is there before its reply, so it is looked for unasked.
+            let due = |port: &Port| port.stamps.as_ref().is_some_and(Stamps::are_due);
+            if !told && !self.ports.get(index).is_some_and(due) {
+                continue;
+            }
+            let came = self.drain(index, clock, sink);
+            if told
+                && came == 0
                 && let Some(port) = self.ports.get(index)
             {
                 // An error that no queue holds would wake us for ever.
@@ -108,10 +116,12 @@ impl Engine {
         };
         for _ in 0..ROUNDS {
             // An error that belongs to something sent is told by the error queue.
-            let came = self.inbox.receive(port.socket.as_fd(), 0).unwrap_or(0);
+            let _ = self.inbox.receive(port.socket.as_fd(), 0);
             let now = clock.now();
             for message in self.inbox.messages() {
                 let notes = Notes::read(message.control);
+                // The first that the card times has a probe that it did not.
+                let cards = self.cards;
                 self.cards.came |= notes.hardware.is_some();
                 if let Some(drops) = notes.drops {
                     dropped(port, drops, now, sink);
@@ -122,7 +132,7 @@ impl Engine {
                             port.role,
                             &message,
                             &notes,
-                            self.cards,
+                            cards,
                             &mut self.rebuilt,
                             |event| {
                                 sink(now, event);
@@ -130,11 +140,11 @@ impl Engine {
                         );
                     }
                     Role::Hearing | Role::Raw(_) | Role::HeaderIncluded => {
-                        whole(&message, notes.stamp(self.cards), |event| sink(now, event));
+                        whole(&message, notes.stamp(cards), |event| sink(now, event));
                     }
                 }
             }
-            if came < self.inbox.capacity() {
+            if !self.inbox.is_crowded() {
                 return;
             }
         }
@@ -182,7 +192,7 @@ impl Engine {
                 }
             }
             total = total.saturating_add(came);
-            if came < self.inbox.capacity() {
+            if !self.inbox.is_crowded() {
                 break;
             }
         }

@@ -146,9 +146,12 @@ impl Engine {
         let mut add = |level, kind, data: &[u8]| {
             let _ = control.push(level, kind, data);
         };
-        let stamps = port.stamps.as_ref();
-        if let Some(number) = stamps.and_then(|it| it.told(self.outgoing.len())) {
-            add(libc::SOL_SOCKET, SCM_TS_OPT_ID, &number.to_ne_bytes());
+        if let Some(stamps) = port.stamps.as_ref().filter(|_| probe.stamped) {
+            let flags = self.record_flags.to_ne_bytes();
+            add(libc::SOL_SOCKET, TIMESTAMPING, &flags);
+            if let Some(number) = stamps.told(self.outgoing.len()) {
+                add(libc::SOL_SOCKET, SCM_TS_OPT_ID, &number.to_ne_bytes());
+            }
         }
         if port.role == Role::HeaderIncluded {
             let source = probe.source.or(self.source);
@@ -218,7 +221,7 @@ impl Engine {
                             break;
                         };
                         if let Some(stamps) = &mut port.stamps {
-                            stamps.went(probe.id);
+                            stamps.went(probe.id, probe.stamped);
                         }
                         if let Role::Udp(from) = port.role {
                             let to = SocketAddrV4::new(probe.destination, udp_port(body));
@@ -268,6 +271,7 @@ impl Engine {
             let mtu = (number == libc::EMSGSIZE)
                 .then(|| self.mtu_towards(probe.destination).ok())
                 .flatten();
+            let stamped = probe.stamped;
             refused(probe, number, mtu, clock, sink);
             *at = at.saturating_add(1);
             first = first.saturating_add(1);
@@ -276,7 +280,7 @@ impl Engine {
                 .ports
                 .get_mut(index)
                 .and_then(|port| port.stamps.as_mut());
-            if stamps.is_some_and(super::stamps::Stamps::refused) {
+            if stamps.is_some_and(|stamps| stamped && stamps.refused()) {
                 // What was sent has its stamp by now, mostly.
                 self.drain(index, clock, sink);
                 self.count_anew(index);

@@ -25,6 +25,9 @@ pub(super) struct Stamps {
     probes: Vec<Option<(u32, ProbeId)>>,
     next: u32,
     naming: Naming,
+    /// The latest number that has a stamp to come, and the latest whose stamp came.
+    due: Option<u32>,
+    came: Option<u32>,
 }
 
 impl Stamps {
@@ -33,6 +36,8 @@ impl Stamps {
             probes: vec![None; REMEMBERED as usize],
             next: 0,
             naming,
+            due: None,
+            came: None,
         }
     }
 
@@ -47,19 +52,29 @@ impl Stamps {
         (self.naming != Naming::Counted).then(|| self.next.wrapping_add(ahead))
     }
 
-    /// The next probe went.
-    pub(super) fn went(&mut self, id: ProbeId) {
+    /// The next probe went; the kernel counts those alone that are to be stamped.
+    pub(super) fn went(&mut self, id: ProbeId, stamped: bool) {
         let number = self.next;
-        if let Some(place) = self.place(number) {
-            *place = Some((number, id));
+        if stamped {
+            if let Some(place) = self.place(number) {
+                *place = Some((number, id));
+            }
+            self.due = Some(number);
+            if self.naming == Naming::Tried {
+                self.naming = Naming::Told;
+            }
         }
-        self.next = number.wrapping_add(1);
-        if self.naming == Naming::Tried {
-            self.naming = Naming::Told;
+        if stamped || self.naming != Naming::Counted {
+            self.next = number.wrapping_add(1);
         }
     }
 
-    /// The next probe was refused. True when the kernel may have counted it all the same, so that
+    /// Whether the latest stamp has yet to come.
+    pub(super) fn are_due(&self) -> bool {
+        self.due != self.came
+    }
+
+    /// The next probe, to be stamped, was refused. True when the kernel may have counted it all the same, so that
     /// counting must begin anew.
     pub(super) fn refused(&mut self) -> bool {
         self.next = self.next.wrapping_add(1);
@@ -71,12 +86,17 @@ impl Stamps {
         self.probes.fill(None);
         self.next = 0;
         self.naming = Naming::Counted;
+        (self.due, self.came) = (None, None);
     }
 
     /// The probe of this number.
     pub(super) fn probe(&mut self, number: u32) -> Option<ProbeId> {
         let found = (*self.place(number)?)?;
-        (found.0 == number).then_some(found.1)
+        if found.0 != number {
+            return None;
+        }
+        self.came = Some(number);
+        Some(found.1)
     }
 
     fn place(&mut self, number: u32) -> Option<&mut Option<(u32, ProbeId)>> {
@@ -93,10 +113,10 @@ mod tests {
     fn a_number_leads_to_its_probe() {
         let mut stamps = Stamps::new(Naming::Tried);
         assert_eq!((stamps.told(0), stamps.told(2)), (Some(0), Some(2)));
-        stamps.went(70);
+        stamps.went(70, true);
         assert_eq!(stamps.naming(), Naming::Told);
         assert!(!stamps.refused());
-        stamps.went(90);
+        stamps.went(90, true);
         assert_eq!(stamps.probe(0), Some(70));
         assert_eq!(stamps.probe(1), None);
         assert_eq!(stamps.probe(2), Some(90));
@@ -107,7 +127,7 @@ mod tests {
     fn a_newer_number_takes_the_place_of_an_older() {
         let mut stamps = Stamps::new(Naming::Told);
         for id in 0..=u64::from(REMEMBERED) {
-            stamps.went(id);
+            stamps.went(id, true);
         }
         assert_eq!(stamps.probe(0), None);
         assert_eq!(stamps.probe(1), Some(1));
@@ -118,11 +138,39 @@ mod tests {
     fn a_count_that_may_be_wrong_begins_anew() {
         let mut stamps = Stamps::new(Naming::Counted);
         assert_eq!(stamps.told(0), None);
-        stamps.went(5);
+        stamps.went(5, true);
         assert!(stamps.refused());
         stamps.count_anew();
         assert_eq!(stamps.probe(0), None);
-        stamps.went(6);
+        stamps.went(6, true);
         assert_eq!(stamps.probe(0), Some(6));
+    }
+
+    #[test]
+    fn who_is_not_stamped_has_no_number_in_a_count() {
+        for (naming, numbers) in [(Naming::Counted, [0, 1]), (Naming::Told, [1, 3])] {
+            let mut stamps = Stamps::new(naming);
+            for (id, stamped) in [(5, false), (6, true), (7, false), (8, true), (9, false)] {
+                stamps.went(id, stamped);
+            }
+            assert_eq!(
+                numbers.map(|number| stamps.probe(number)),
+                [Some(6), Some(8)]
+            );
+        }
+    }
+
+    #[test]
+    fn stamps_are_due_until_the_latest_came() {
+        let mut stamps = Stamps::new(Naming::Told);
+        assert!(!stamps.are_due());
+        stamps.went(5, true);
+        stamps.went(6, true);
+        stamps.went(7, false);
+        assert!(stamps.are_due());
+        stamps.probe(0);
+        assert!(stamps.are_due());
+        stamps.probe(1);
+        assert!(!stamps.are_due());
     }
 }

@@ -4,7 +4,7 @@
 
 use std::convert::Infallible;
 
-use super::{Figures, Options, Wanted};
+use super::{Figures, Options, Part, Wanted};
 use crate::capture::{Batch, FrameSource, Interface};
 use crate::error::{Error, Result};
 use crate::filter::Filter;
@@ -76,6 +76,12 @@ impl Meter {
     /// The sums.
     #[must_use]
     pub fn read(&self) -> Figures {
+        match self.0 {}
+    }
+
+    /// The sums, each name apart.
+    #[must_use]
+    pub fn parts(&self) -> Vec<Part> {
         match self.0 {}
     }
 

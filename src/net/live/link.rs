@@ -8,12 +8,13 @@ use std::ops::Range;
 
 use nix::libc;
 
+use crate::net::ancillary;
 use crate::wire::frame::{Direction, Frame, LinkType, Offload, Time};
 
 /// Length of `struct sockaddr_ll`.
 pub(super) const SENDER_LEN: usize = 20;
-/// How many bytes before a packet the longest header put there takes.
-pub(super) const ROOM: usize = 20;
+/// How many bytes before a packet the longest header put there takes, with a tag behind it.
+pub(super) const ROOM: usize = 24;
 
 /// `TP_STATUS_GSO_TCP`, which libc does not have.
 const GSO_TCP: u32 = 1 << 8;
@@ -46,7 +47,7 @@ impl Layer {
 
 /// Whom a packet came from: `struct sockaddr_ll`, as bytes.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Sender<'a>(pub(super) &'a [u8; SENDER_LEN]);
+pub(in crate::net) struct Sender<'a>(pub(in crate::net) &'a [u8; SENDER_LEN]);
 
 impl Sender<'_> {
     /// The number of the interface.
@@ -55,7 +56,8 @@ impl Sender<'_> {
         u32::from_ne_bytes([a, b, c, d])
     }
 
-    fn direction(self) -> Direction {
+    /// Whether this host sent it.
+    pub(in crate::net) fn direction(self) -> Direction {
         let [_, _, _, _, _, _, _, _, _, _, kind, ..] = *self.0;
         match kind {
             libc::PACKET_OUTGOING => Direction::Out,
@@ -63,19 +65,25 @@ impl Sender<'_> {
         }
     }
 
+    /// The Ethertype of the packet, in network byte order.
+    fn protocol(self) -> [u8; 2] {
+        let [_, _, p, q, ..] = *self.0;
+        [p, q]
+    }
+
     /// The 16 bytes of a cooked header (all numbers in network byte order): packet type, hardware
-    /// type, length of the address, address, protocol.
-    fn cooked(self) -> [u8; 16] {
-        let [_, _, p, q, _, _, _, _, h, i, kind, len, address @ ..] = *self.0;
+    /// type, length of the address, address, the protocol of what follows.
+    fn cooked(self, [p, q]: [u8; 2]) -> [u8; 16] {
+        let [_, _, _, _, _, _, _, _, h, i, kind, len, address @ ..] = *self.0;
         let [h, i] = u16::from_ne_bytes([h, i]).to_be_bytes();
         let [a, b, c, d, e, f, g, j] = address;
         [0, kind, h, i, 0, len, a, b, c, d, e, f, g, j, p, q]
     }
 
-    /// The 20 bytes of version 2: protocol, two of zero, interface, hardware type, packet type,
-    /// length of the address, address.
-    fn cooked2(self) -> [u8; 20] {
-        let [_, _, p, q, _, _, _, _, h, i, kind, len, address @ ..] = *self.0;
+    /// The 20 bytes of version 2: the protocol of what follows, two of zero, interface, hardware
+    /// type, packet type, length of the address, address.
+    fn cooked2(self, [p, q]: [u8; 2]) -> [u8; 20] {
+        let [_, _, _, _, _, _, _, _, h, i, kind, len, address @ ..] = *self.0;
         let [h, i] = u16::from_ne_bytes([h, i]).to_be_bytes();
         let [w, x, y, z] = self.interface().to_be_bytes();
         let [a, b, c, d, e, f, g, j] = address;
@@ -87,7 +95,7 @@ impl Sender<'_> {
 
 /// What the kernel tells beside a packet.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Told<'a> {
+pub(in crate::net) struct Told<'a> {
     /// When it came.
     pub(super) time: Time,
     /// `TP_STATUS_` bits.
@@ -102,9 +110,35 @@ pub(super) struct Told<'a> {
     pub(super) sender: Sender<'a>,
 }
 
-impl Told<'_> {
+impl<'a> Told<'a> {
+    /// Of a packet of this length that a socket handed over, whose control messages say the rest.
+    pub(in crate::net) fn new(sender: Sender<'a>, length: u32) -> Self {
+        Self {
+            time: Time::default(),
+            status: 0,
+            length,
+            vlan: 0,
+            vlan_protocol: 0,
+            sender,
+        }
+    }
+
+    /// Takes in the data of a `PACKET_AUXDATA` control message, `struct tpacket_auxdata`: status,
+    /// length, captured, offset of the link header and of the packet, VLAN tag, its protocol.
+    pub(in crate::net) fn auxdata(&mut self, data: &[u8]) {
+        let word = |at: usize| ancillary::integer(data.get(at..)?);
+        let half = |at: usize| {
+            let bytes = data.get(at..)?.first_chunk()?;
+            Some(u16::from_ne_bytes(*bytes))
+        };
+        self.status = word(0).unwrap_or(0);
+        self.length = word(4).unwrap_or(self.length);
+        self.vlan = half(16).unwrap_or(0);
+        self.vlan_protocol = half(18).unwrap_or(0);
+    }
+
     /// The four bytes of the tag that was taken out, if one was.
-    fn tag(&self) -> Option<[u8; 4]> {
+    pub(in crate::net) fn tag(&self) -> Option<[u8; 4]> {
         if self.status & libc::TP_STATUS_VLAN_VALID == 0 && self.vlan == 0 {
             return None;
         }
@@ -129,17 +163,40 @@ impl Told<'_> {
         place: Range<usize>,
         snaplen: usize,
     ) -> Range<usize> {
+        let tag = self.tag();
         let start = match layer {
-            Layer::Own(LinkType::ETHERNET) => match self.tag() {
-                Some(tag) => put_tag(bytes, floor, &place, tag),
-                None => None,
-            },
+            Layer::Own(LinkType::ETHERNET) => {
+                tag.and_then(|tag| put_tag(bytes, floor, &place, tag))
+            }
             Layer::Own(_) => None,
-            Layer::Cooked => put_before(bytes, floor, place.start, &self.sender.cooked()),
-            Layer::Cooked2 => put_before(bytes, floor, place.start, &self.sender.cooked2()),
+            Layer::Cooked | Layer::Cooked2 => self.put_cooked(layer, bytes, floor, place.start),
         };
         let start = start.unwrap_or(place.start);
         start..place.end.min(start.saturating_add(snaplen))
+    }
+
+    /// Writes a cooked header before the packet, and behind it the tag that was taken out: the
+    /// header then names the tag's protocol, and the tag the packet's. The new start.
+    fn put_cooked(
+        &self,
+        layer: Layer,
+        bytes: &mut [u8],
+        floor: usize,
+        start: usize,
+    ) -> Option<usize> {
+        let inner = self.sender.protocol();
+        let (start, protocol) = match self.tag() {
+            None => (start, inner),
+            Some([p, q, t, u]) => {
+                let [i, j] = inner;
+                (put_before(bytes, floor, start, &[t, u, i, j])?, [p, q])
+            }
+        };
+        if layer == Layer::Cooked {
+            put_before(bytes, floor, start, &self.sender.cooked(protocol))
+        } else {
+            put_before(bytes, floor, start, &self.sender.cooked2(protocol))
+        }
     }
 
     /// All that is known of the frame besides its bytes, of which `added` were put in front.
@@ -262,6 +319,39 @@ mod tests {
         assert_eq!(place, 6..24);
         let header = [0, 4, 0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0, 8, 0];
         assert_eq!(bytes.get(6..22), Some(&header[..]));
+    }
+
+    #[test]
+    fn a_tag_comes_back_behind_a_cooked_header() {
+        let sender = sender();
+        let told = told(&sender, 0x50, 0x2005);
+        for (layer, header) in [
+            (
+                Layer::Cooked2,
+                &[
+                    0x88, 0xa8, 0, 0, 0, 0, 0, 7, 0, 1, 4, 6, 2, 0, 0, 0, 0, 1, 0, 0,
+                ][..],
+            ),
+            (
+                Layer::Cooked,
+                &[0, 4, 0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0, 0x88, 0xa8],
+            ),
+        ] {
+            let mut bytes = [0x45; 30];
+            let place = told.complete(layer, &mut bytes, 2, 26..30, usize::MAX);
+            let expected = [header, &[0x20, 0x05, 8, 0], &[0x45; 4]].concat();
+            assert_eq!(bytes.get(place.clone()), Some(&expected[..]));
+            assert_eq!(
+                told.frame(layer, 0, 26 - place.start).wire_len,
+                60 + 4 + u32::try_from(header.len()).unwrap_or(0)
+            );
+        }
+        // Without the room for both there is neither.
+        let mut bytes = [0x45; 30];
+        assert_eq!(
+            told.complete(Layer::Cooked2, &mut bytes, 3, 26..30, usize::MAX),
+            26..30
+        );
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! Knows how the kernel's counters are read and summed; nothing of packets.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::os::fd::{AsFd, OwnedFd};
@@ -10,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nix::libc;
 
-use super::Figures;
+use super::{ANY, Figures, Part};
 use crate::net::ring::Gauge;
 use crate::net::sockopt;
 
@@ -38,26 +39,31 @@ pub(super) struct Counted {
     pub(super) socket: Arc<OwnedFd>,
     /// True for a ring, which counts one thing more.
     pub(super) is_ring: bool,
+    /// Which of the names listened to it is for.
+    pub(super) place: usize,
 }
 
 /// Sums of the kernel's counters, which are narrow and are cleared when they are read.
 #[derive(Debug)]
 struct Kernel {
     sockets: Vec<Counted>,
-    matched: u64,
-    dropped: u64,
+    /// What each name listened to has, but for the interface's own drops.
+    parts: Vec<Part>,
     interfaces: Interfaces,
 }
 
 impl Meter {
-    /// Counts the packets of these sockets, and the drops of these interfaces, all if none is
-    /// named, from now on.
-    pub(super) fn new(sockets: Vec<Counted>, gauges: Vec<Gauge>, names: Vec<String>) -> Self {
+    /// Counts the packets of these sockets, and the drops of the interfaces that are listened to,
+    /// from now on.
+    pub(super) fn new(sockets: Vec<Counted>, gauges: Vec<Gauge>, listening: &[&str]) -> Self {
+        let part = |name: &&str| Part {
+            name: (*name).to_owned(),
+            ..Part::default()
+        };
         let kernel = Kernel {
             sockets,
-            matched: 0,
-            dropped: 0,
-            interfaces: Interfaces::new(names),
+            parts: listening.iter().map(part).collect(),
+            interfaces: Interfaces::new(listening),
         };
         Self {
             counts: Arc::new(Counts {
@@ -75,8 +81,12 @@ impl Meter {
     pub fn read(&self) -> Figures {
         let mut kernel = self.kernel();
         kernel.poll();
-        let (matched, dropped_ring) = (kernel.matched, kernel.dropped);
-        let dropped_interface = kernel.interfaces.dropped;
+        let sum = |count: fn(&Part) -> u64| {
+            let parts = kernel.parts.iter().map(count);
+            parts.fold(0, u64::saturating_add)
+        };
+        let (matched, dropped_ring) = (sum(|it| it.matched), sum(|it| it.dropped_ring));
+        let dropped_interface = kernel.interfaces.dropped();
         drop(kernel);
         Figures {
             matched,
@@ -87,6 +97,26 @@ impl Meter {
             out_of_order: self.counts.out_of_order.load(Ordering::Relaxed),
             ring_fill: self.fill(),
         }
+    }
+
+    /// The sums as they are now, each name listened to apart, in their order. All interfaces at once
+    /// are one name; behind it stands each of them with what it dropped itself.
+    #[must_use]
+    pub fn parts(&self) -> Vec<Part> {
+        let mut kernel = self.kernel();
+        kernel.poll();
+        let mut parts = kernel.parts.clone();
+        for (name, count) in &kernel.interfaces.counts {
+            match parts.iter_mut().find(|part| part.name == *name) {
+                Some(part) => part.dropped_interface = count.dropped,
+                None => parts.push(Part {
+                    name: name.clone(),
+                    dropped_interface: count.dropped,
+                    ..Part::default()
+                }),
+            }
+        }
+        parts
     }
 
     /// Says that this many of the packets delivered were thrown away unseen, as when enough had
@@ -157,9 +187,9 @@ impl Kernel {
                 sockopt::get(socket, level, name)
             };
             // Cannot fail on an open packet socket; a sandbox that forbids it shows in the sums.
-            if let Ok([packets, drops]) = read {
-                self.matched = self.matched.saturating_add(packets.into());
-                self.dropped = self.dropped.saturating_add(drops.into());
+            if let (Ok([packets, drops]), Some(part)) = (read, self.parts.get_mut(counted.place)) {
+                part.matched = part.matched.saturating_add(packets.into());
+                part.dropped_ring = part.dropped_ring.saturating_add(drops.into());
             }
         }
         self.interfaces.poll();
@@ -171,23 +201,34 @@ impl Kernel {
 struct Interfaces {
     file: Option<File>,
     text: String,
-    names: Vec<String>,
-    /// The sum when it was last read.
-    last: Option<u64>,
+    /// Those that are listened to; none where it is all of them.
+    names: Option<Vec<String>>,
+    counts: BTreeMap<String, Count>,
+}
+
+/// The drops of one interface.
+#[derive(Debug, Clone, Copy, Default)]
+struct Count {
+    /// The kernel's sum when it was last read.
+    last: u64,
+    /// Since the start.
     dropped: u64,
 }
 
 impl Interfaces {
-    fn new(names: Vec<String>) -> Self {
+    fn new(listening: &[&str]) -> Self {
+        let names = listening.iter().map(|name| (*name).to_owned()).collect();
         let mut interfaces = Self {
             // Without /proc there is nothing to tell.
             file: File::open(COUNTERS).ok(),
             text: String::new(),
-            names,
-            last: None,
-            dropped: 0,
+            names: Some(names).filter(|_| listening != [ANY]),
+            counts: BTreeMap::new(),
         };
         interfaces.poll();
+        for count in interfaces.counts.values_mut() {
+            count.dropped = 0;
+        }
         interfaces
     }
 
@@ -197,30 +238,41 @@ impl Interfaces {
         if file.rewind().is_err() || file.read_to_string(&mut self.text).is_err() {
             return;
         }
-        let sum = dropped(&self.text, &self.names);
-        // An interface that was removed takes its drops away with it.
-        let more = sum.saturating_sub(self.last.unwrap_or(sum));
-        self.dropped = self.dropped.saturating_add(more);
-        self.last = Some(sum);
+        for (name, sum) in drops(&self.text) {
+            let names = self.names.as_ref();
+            if names.is_some_and(|names| !names.iter().any(|known| known == name)) {
+                continue;
+            }
+            // Looked for by the borrowed name first: only a new interface costs a copy of it.
+            let count = match self.counts.get_mut(name) {
+                Some(count) => count,
+                None => self.counts.entry(name.to_owned()).or_default(),
+            };
+            // An interface of the same name that was made anew begins at nothing.
+            let more = sum.checked_sub(count.last).unwrap_or(sum);
+            count.dropped = count.dropped.saturating_add(more);
+            count.last = sum;
+        }
+    }
+
+    /// The sum of all.
+    fn dropped(&self) -> u64 {
+        let counts = self.counts.values();
+        counts.fold(0, |sum, count| sum.saturating_add(count.dropped))
     }
 }
 
-/// The sum of what these interfaces, all if none is named, dropped on reception: the columns `drop`
-/// and `fifo`, the fourth and the fifth.
-fn dropped(text: &str, names: &[String]) -> u64 {
-    let mut sum: u64 = 0;
-    for line in text.lines() {
-        let Some((name, columns)) = line.rsplit_once(':') else {
-            continue;
-        };
-        if !names.is_empty() && !names.iter().any(|known| known == name.trim_start()) {
-            continue;
-        }
-        for column in columns.split_ascii_whitespace().skip(3).take(2) {
-            sum = sum.saturating_add(column.parse().unwrap_or(0));
-        }
-    }
-    sum
+/// What each interface has dropped on reception: the columns `drop` and `fifo`, the fourth and the
+/// fifth.
+fn drops(text: &str) -> impl Iterator<Item = (&str, u64)> {
+    text.lines().filter_map(|line| {
+        let (name, columns) = line.rsplit_once(':')?;
+        let columns = columns.split_ascii_whitespace().skip(3).take(2);
+        let sum = columns.fold(0_u64, |sum, column| {
+            sum.saturating_add(column.parse().unwrap_or(0))
+        });
+        Some((name.trim_start(), sum))
+    })
 }
 
 #[cfg(test)]
@@ -236,17 +288,15 @@ eth0:1: 52 1 9 600 0 9 9 9 9 9 9 500 9 9 9 9
 ";
 
     #[test]
-    fn drops_are_those_of_the_named_interfaces() {
-        assert_eq!(dropped(TEXT, &["eth0".to_owned()]), 34);
-        assert_eq!(dropped(TEXT, &["eth0:1".to_owned(), "lo".to_owned()]), 600);
-        assert_eq!(dropped(TEXT, &[]), 634);
-        assert_eq!(dropped(TEXT, &["eth1".to_owned()]), 0);
-        assert_eq!(dropped("", &[]), 0);
+    fn drops_are_told_by_interface() {
+        let found: Vec<_> = drops(TEXT).collect();
+        assert_eq!(found, [("lo", 0), ("eth0", 34), ("eth0:1", 600)]);
+        assert_eq!(drops("").count(), 0);
     }
 
     #[test]
     fn without_sockets_everything_adds_up() {
-        let meter = Meter::new(Vec::new(), Vec::new(), Vec::new());
+        let meter = Meter::new(Vec::new(), Vec::new(), &[]);
         meter.delivered(5);
         meter.unused(2);
         let figures = meter.read();

@@ -12,7 +12,7 @@ use nix::libc;
 use super::directory::Directory;
 use super::link::Layer;
 use super::tap::{self, Refused, Request, Tap};
-use super::{Backend, Options, Wanted};
+use super::{ANY, Backend, Options, Wanted};
 use crate::capture;
 use crate::error::{Error, Result};
 use crate::filter::{Filter, Instruction, Scope, Target, on_socket};
@@ -20,8 +20,6 @@ use crate::net::interface::{self, Interface, State};
 use crate::net::sockopt;
 use crate::wire::frame::LinkType;
 
-/// The name that means all interfaces.
-const ANY: &str = "any";
 /// The largest ring, in MiB. The kernel would take all the memory there is without a word.
 const LARGEST_RING: u32 = 2048;
 /// Refuses every packet.
@@ -101,11 +99,19 @@ pub(super) fn open(
                 .map_err(|why| failed(chosen.name, "sharing it among several rings", &why))?;
         }
         if rings.iter().any(|tap| tap.backend() == Backend::Pnet) {
-            opened.notices.push(format!(
-                "{}: with pnet the direction, the original length, the kernel's time, VLAN tags \
-                 taken out by the hardware and the state of checksums are not known",
-                chosen.name
-            ));
+            opened.notices.push(match chosen.layer {
+                Layer::Own(_) => format!(
+                    "{}: with pnet the direction, the original length, the kernel's time, VLAN \
+                     tags taken out by the hardware and the state of checksums are not known",
+                    chosen.name
+                ),
+                // What tells of which protocol a packet is tells all of that too.
+                Layer::Cooked | Layer::Cooked2 => format!(
+                    "{}: pnet does not say what a packet without a link header is: each is looked \
+                     at before pnet takes it, which costs a system call",
+                    chosen.name
+                ),
+            });
         }
         opened.listening.push(described);
     }
@@ -221,8 +227,8 @@ fn one<T>(
                 continue;
             }
             Backend::Ring => Backend::Recvmmsg,
-            Backend::Recvmmsg if matches!(chosen.layer, Layer::Own(_)) => Backend::Pnet,
-            _ => {
+            Backend::Recvmmsg => Backend::Pnet,
+            Backend::Pnet => {
                 return Err(failed(
                     chosen.name,
                     "making a channel for its packets",
@@ -278,6 +284,11 @@ fn failed(name: &str, doing: &str, why: &io::Error) -> Error {
                 "sudo setcap {}=ep $(command -v dotquad), or run it as root",
                 missing.1
             ))
+        }
+        _ if doing.contains("card") => {
+            let why = format!("{doing}: {}", words(why));
+            Error::usage(listening, why)
+                .advice("leave out --timestamps hardware: the kernel's stamps have nanoseconds too")
         }
         Some(libc::ENOMEM) if doing.contains("filter") => {
             Error::usage(listening, "the filter is too long for the kernel")
@@ -351,9 +362,7 @@ mod tests {
         );
         let none = [(Ring, libc::EINVAL), (Recvmmsg, libc::EINVAL)];
         assert!(tried(ethernet, &none).2);
-        // pnet tells too little of packets without a link header.
-        let (ways, _, opened) = tried(Layer::Cooked2, &none);
-        assert_eq!((ways.len(), opened), (2, false));
+        assert!(tried(Layer::Cooked2, &none).2);
         assert_eq!(tried(ethernet, &[none[0], none[1], (Pnet, 1)]).0.len(), 3);
     }
 

@@ -126,15 +126,16 @@ impl Live {
         let (woken, wake) = UnixStream::pair().map_err(failed)?;
         wake.set_nonblocking(true).map_err(failed)?;
         let barrier = Socket::new(Domain::PACKET, Type::RAW.cloexec(), None).map_err(failed)?;
+        let names = opened.listening.iter().filter_map(|it| it.name.as_deref());
+        let names: Vec<&str> = names.collect();
         let sockets = opened.taps.iter().map(|tap| Counted {
             socket: Arc::clone(&tap.socket),
             is_ring: tap.backend() == Backend::Ring,
+            place: names.iter().position(|name| *name == tap.name).unwrap_or(0),
         });
         let gauges = opened.taps.iter().filter_map(Tap::gauge).collect();
-        let names = opened.taps.iter().filter(|tap| tap.number != 0);
-        let names = names.map(|tap| tap.name.clone()).collect();
         Ok(Self {
-            meter: Meter::new(sockets.collect(), gauges, names),
+            meter: Meter::new(sockets.collect(), gauges, &names),
             taps: opened.taps,
             listening: opened.listening,
             directory,

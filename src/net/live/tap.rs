@@ -80,6 +80,9 @@ enum Source {
     Ring(Ring),
     Messages(Inbox),
     Channel(Box<dyn datalink::DataLinkReceiver>),
+    /// The same where there is no link header. What a packet is stands in its sender's address,
+    /// which pnet throws away: each is looked at here before the channel takes it.
+    Peeked(Inbox, Box<dyn datalink::DataLinkReceiver>),
 }
 
 /// Packets that are to be handed out together.
@@ -154,7 +157,12 @@ impl Tap {
         let source = match backend {
             Backend::Ring => ring(socket.as_fd(), request).map(Source::Ring),
             Backend::Recvmmsg => messages(socket.as_fd(), request).map(Source::Messages),
-            Backend::Pnet => channel(&socket, request).map(Source::Channel),
+            Backend::Pnet if matches!(request.layer, Layer::Own(_)) => {
+                channel(&socket, request).map(Source::Channel)
+            }
+            // The channel binds the socket, so this comes first.
+            Backend::Pnet => beside(socket.as_fd(), request, 1, 1)
+                .and_then(|inbox| Ok(Source::Peeked(inbox, channel(&socket, request)?))),
         };
         let source = source.map_err(Refused::Backend)?;
         if backend != Backend::Pnet {
@@ -188,7 +196,7 @@ impl Tap {
         match self.source {
             Source::Ring(_) => Backend::Ring,
             Source::Messages(_) => Backend::Recvmmsg,
-            Source::Channel(_) => Backend::Pnet,
+            Source::Channel(_) | Source::Peeked(..) => Backend::Pnet,
         }
     }
 
@@ -207,6 +215,10 @@ impl Tap {
     pub(super) fn fetch(&mut self, directory: &mut Directory) -> io::Result<()> {
         let seen = Instant::now();
         let mut copied = Copied::default();
+        let mut interface = |number| match self.place {
+            Some(place) => place,
+            None => directory.place(number, self.layer.link_type()),
+        };
         match &mut self.source {
             Source::Ring(ring) => {
                 while let Some(block) = ring.take() {
@@ -222,12 +234,26 @@ impl Tap {
             Source::Messages(inbox) => {
                 inbox.receive(self.socket.as_fd(), 0)?;
                 for message in inbox.messages() {
-                    copied.message(&message, self.layer, self.snaplen, &mut |number| match self
-                        .place
-                    {
-                        Some(place) => place,
-                        None => directory.place(number, self.layer.link_type()),
-                    });
+                    copied.message(&message, self.layer, self.snaplen, &mut interface);
+                }
+            }
+            Source::Peeked(inbox, receiver) => {
+                // Nobody else reads the socket: what is looked at is what is taken.
+                for _ in 0..MESSAGES {
+                    let taken = match inbox.receive(self.socket.as_fd(), libc::MSG_PEEK) {
+                        Ok(0) => break,
+                        Ok(_) => receiver.next(),
+                        Err(error) => Err(error),
+                    };
+                    match (taken, inbox.messages().next()) {
+                        (Ok(bytes), Some(message)) => {
+                            let message = Received { bytes, ..message };
+                            copied.message(&message, self.layer, self.snaplen, &mut interface);
+                        }
+                        (Err(error), _) if copied.places.is_empty() => return Err(error),
+                        // It will be said again.
+                        _ => break,
+                    }
                 }
             }
             Source::Channel(receiver) => {
@@ -331,6 +357,21 @@ fn ring(socket: BorrowedFd<'_>, request: &Request<'_>) -> io::Result<Ring> {
 
 fn messages(socket: BorrowedFd<'_>, request: &Request<'_>) -> io::Result<Inbox> {
     enlarge(socket, request.mebibytes);
+    let size = match request.snaplen {
+        0 => WHOLE_FRAME,
+        snaplen => snaplen.min(WHOLE_FRAME),
+    };
+    let size = usize::try_from(size).unwrap_or(usize::MAX);
+    beside(socket, request, MESSAGES, size)
+}
+
+/// Room for messages of this size, and for all that the kernel tells beside them.
+fn beside(
+    socket: BorrowedFd<'_>,
+    request: &Request<'_>,
+    messages: usize,
+    size: usize,
+) -> io::Result<Inbox> {
     let on: libc::c_int = 1;
     sockopt::set(socket, libc::SOL_PACKET, libc::PACKET_AUXDATA, &on)?;
     let stamps = match request.timestamps {
@@ -338,14 +379,7 @@ fn messages(socket: BorrowedFd<'_>, request: &Request<'_>) -> io::Result<Inbox> 
         Timestamps::Hardware => KERNEL_STAMPS | CARD_STAMPS,
     };
     sockopt::set(socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPING_NEW, &stamps)?;
-    let size = match request.snaplen {
-        0 => WHOLE_FRAME,
-        snaplen => snaplen.min(WHOLE_FRAME),
-    };
-    Ok(Inbox::new(
-        MESSAGES,
-        usize::try_from(size).unwrap_or(usize::MAX),
-    ))
+    Ok(Inbox::new(messages, size))
 }
 
 /// pnet's channel over our own socket, which it binds.
@@ -353,10 +387,6 @@ fn channel(
     socket: &OwnedFd,
     request: &Request<'_>,
 ) -> io::Result<Box<dyn datalink::DataLinkReceiver>> {
-    if !matches!(request.layer, Layer::Own(_)) {
-        // Without a link header, only the sender's address tells what a packet is.
-        return Err(io::Error::other("pnet does not tell what the packets are"));
-    }
     enlarge(socket.as_fd(), request.mebibytes);
     let interface = datalink::NetworkInterface {
         name: request.name.to_owned(),
@@ -394,7 +424,7 @@ fn enlarge(socket: BorrowedFd<'_>, mebibytes: u32) {
 }
 
 impl Copied {
-    /// Adds a packet with all that its control messages tell.
+    /// Adds a packet with all that its control messages tell; its bytes are as many as were taken.
     fn message(
         &mut self,
         message: &Received<'_>,
@@ -407,28 +437,11 @@ impl Copied {
             *to = *from;
         }
         let captured = u32::try_from(message.bytes.len()).unwrap_or(u32::MAX);
-        let mut told = Told {
-            time: Time::default(),
-            status: 0,
-            length: captured,
-            vlan: 0,
-            vlan_protocol: 0,
-            sender: Sender(&sender),
-        };
+        let mut told = Told::new(Sender(&sender), captured);
         let mut time = None;
         for (level, kind, data) in message.control.iter() {
             if level == libc::SOL_PACKET && kind == libc::PACKET_AUXDATA {
-                // `struct tpacket_auxdata`: status, length, captured, offset of the link header
-                // and of the packet, VLAN tag, its protocol.
-                let word = |at: usize| ancillary::integer(data.get(at..)?);
-                let half = |at: usize| {
-                    let bytes = data.get(at..)?.first_chunk()?;
-                    Some(u16::from_ne_bytes(*bytes))
-                };
-                told.status = word(0).unwrap_or(0);
-                told.length = word(4).unwrap_or(captured);
-                told.vlan = half(16).unwrap_or(0);
-                told.vlan_protocol = half(18).unwrap_or(0);
+                told.auxdata(data);
             } else if level == libc::SOL_SOCKET && kind == libc::SO_TIMESTAMPING_NEW {
                 let stamps = ancillary::time_stamps(data);
                 time = stamps.and_then(|(kernel, card)| card.or(kernel));

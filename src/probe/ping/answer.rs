@@ -88,9 +88,10 @@ pub(super) fn hear<'a>(
                 lens.u16(6)?;
                 Answer::Udp { open: true }
             };
+            let number = message::of_port(config, to);
             Some(Heard {
-                sequence: u64::from(to & 0xfff),
-                ours: lens.u16(0) == Some(port) && to & 0xf000 == message::FIRST_PORT,
+                sequence: number.unwrap_or(0),
+                ours: lens.u16(0) == Some(port) && number.is_some(),
                 // The sums of what comes over lo are never filled in.
                 damaged: false,
                 answer,
@@ -129,6 +130,12 @@ impl Heard<'_> {
     /// What it claims: the target and the lowest 32 bits of the number.
     pub(super) fn claim(&self) -> Option<(Ipv4Addr, u32)> {
         message::claim(self.payload)
+    }
+
+    /// Of its payload as much as the probe `which` carried.
+    pub(super) fn returned(&self, config: &Config, which: Which) -> Box<[u8]> {
+        let sent = usize::from(message::size(config, which.number));
+        self.payload.get(..sent).unwrap_or(self.payload).into()
     }
 
     /// Compares it with what the probe `which` carried.
@@ -199,8 +206,8 @@ pub(super) fn quote<'a>(config: &Config, datagram: &'a [u8]) -> Option<Quote<'a>
         TCP | UDP => {
             let (from, to) = (lens.u16(0)?, lens.u16(2)?);
             let ours = matches!(config.kind, Kind::Tcp(port) | Kind::Udp(port) if port == to);
-            let ours = ours && from & 0xf000 == message::FIRST_PORT;
-            (ours, u64::from(from & 0xfff))
+            let number = message::of_port(config, from).filter(|_| ours);
+            (number.is_some(), number.unwrap_or(0))
         }
         _ => return None,
     };

@@ -2,6 +2,7 @@
 //! mean, not the letters.
 
 use std::net::Ipv4Addr;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::probe::Fragmentation;
@@ -121,12 +122,16 @@ pub struct Config {
     pub source: Option<Ipv4Addr>,
     /// The ICMP identifier; replaced by the kernel's where the socket chooses it.
     pub identifier: u16,
+    /// The ports that TCP and UDP probes leave from: the first and what a power of two of them
+    /// leaves room for from there, which has the lowest bits of a probe's number.
+    pub ports: RangeInclusive<u16>,
     /// The targets are broadcast or multicast addresses: anybody may answer, and several do.
     pub broadcast: bool,
     /// Where the cookies and the shuffling come from: random, and nobody else's knowledge.
     pub seed: [u64; 2],
     /// The engine tells when probes leave ([`Event::Sent`](crate::probe::Event::Sent)); a reply's
-    /// report waits up to a millisecond for it.
+    /// report waits up to a millisecond for it. Probes at more than 20,000 a second are not asked
+    /// for: their stamps would cost more than they tell.
     pub send_stamps: bool,
     /// Report each probe that has no answer when the next one goes out.
     pub tell_unanswered: bool,
@@ -161,6 +166,7 @@ impl Default for Config {
             options: Vec::new(),
             source: None,
             identifier: 0,
+            ports: super::PORTS,
             broadcast: false,
             seed: [0; 2],
             send_stamps: false,

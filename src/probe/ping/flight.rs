@@ -35,6 +35,8 @@ pub(super) struct Flight {
     pub(super) asked: u32,
     pub(super) attempt: u32,
     pub(super) state: State,
+    /// Whether the kernel was asked when it left.
+    pub(super) stamped: bool,
 }
 
 impl Flight {
@@ -64,8 +66,10 @@ impl Hasher for Spread {
     }
 
     fn write_u64(&mut self, key: u64) {
-        let mixed = (self.0 ^ key).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        self.0 = mixed ^ (mixed >> 32);
+        // Places are the lowest bits and tags the highest: neighbours lie within 64 places of each
+        // other, so that a flood's next probe is where the last ones were, with tags of their own.
+        let block = (self.0 ^ (key >> 6)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.0 = block ^ (block >> 32) ^ (key & 63) ^ (key << 58);
     }
 }
 
@@ -82,9 +86,11 @@ pub(super) struct Flights {
 }
 
 impl Flights {
-    pub(super) fn new(sequence_bits: u32) -> Self {
+    /// A table that has room for a probe to each of so many targets, within bounds.
+    pub(super) fn new(sequence_bits: u32, targets: u32) -> Self {
+        let room = REMEMBERED.min(targets as usize);
         Self {
-            table: HashMap::default(),
+            table: HashMap::with_capacity_and_hasher(room, BuildHasherDefault::default()),
             deadlines: BinaryHeap::new(),
             ended: VecDeque::new(),
             waiting: 0,

@@ -17,11 +17,9 @@ pub(super) const UDP: u8 = 17;
 
 /// Cookie, target, number: what the payload begins with, as far as it has room.
 pub(super) const PROOF: usize = 16;
-/// The ports that probes leave from: the number's lowest bits are added. Above those that Linux
-/// gives to its own connections (`ip_local_port_range`, ip(7)).
-pub(super) const FIRST_PORT: u16 = 0xf000;
-/// The ports that TCP and UDP probes leave from, and that their answers come to.
-pub const PORTS: RangeInclusive<u16> = FIRST_PORT..=0xffff;
+/// Ports above those that Linux gives to its own connections (`ip_local_port_range`, ip(7)), for
+/// TCP and UDP probes to leave from.
+pub const PORTS: RangeInclusive<u16> = 0xf000..=0xffff;
 /// Milliseconds of a day, for ICMP timestamps.
 pub(super) const DAY: u64 = 86_400_000;
 
@@ -35,12 +33,27 @@ pub(super) fn protocol(kind: &Kind) -> u8 {
 }
 
 /// How many bits of a probe's number the wire carries where errors quote it.
-pub(super) fn sequence_bits(kind: &Kind) -> u32 {
-    match kind {
+pub(super) fn sequence_bits(config: &Config) -> u32 {
+    match config.kind {
         Kind::Echo | Kind::Timestamp { .. } => 16,
         Kind::Extended { .. } => 8,
-        Kind::Tcp(_) | Kind::Udp(_) => 12,
+        Kind::Tcp(_) | Kind::Udp(_) => port_mask(config).count_ones(),
     }
+}
+
+/// The bits of a source port in which a number's lowest stand.
+fn port_mask(config: &Config) -> u16 {
+    let last = config.ports.end().saturating_sub(*config.ports.start());
+    // As many as the range has room for from its first port on.
+    let bits = u32::from(last).saturating_add(1).ilog2();
+    let aligned = config.ports.start().trailing_zeros();
+    u16::MAX.checked_shr(16 - bits.min(aligned)).unwrap_or(0)
+}
+
+/// What a source port says of a probe's number; `None` when it is none of ours.
+pub(super) fn of_port(config: &Config, port: u16) -> Option<u64> {
+    let mask = port_mask(config);
+    (port & !mask == *config.ports.start()).then_some(u64::from(port & mask))
 }
 
 /// Bytes of payload that probe `number` carries; what has no room for any carries none.
@@ -78,8 +91,8 @@ pub(super) fn tcp_sequence(seed: [u64; 2], target: Ipv4Addr, number: u64) -> u32
 }
 
 /// The port that a probe leaves from.
-pub(super) fn port(number: u64) -> u16 {
-    FIRST_PORT | (number & 0xfff) as u16
+pub(super) fn port(config: &Config, number: u64) -> u16 {
+    config.ports.start() | ((number & 0xffff) as u16 & port_mask(config))
 }
 
 /// The beginning of a payload.
@@ -155,7 +168,7 @@ pub(super) fn write(config: &Config, which: Which, now: Duration, out: &mut Vec<
             identify(interface, out);
         }
         Kind::Tcp(to) => {
-            out.extend_from_slice(&port(which.number).to_be_bytes());
+            out.extend_from_slice(&port(config, which.number).to_be_bytes());
             out.extend_from_slice(&to.to_be_bytes());
             let first = tcp_sequence(config.seed, which.target, which.number);
             out.extend_from_slice(&first.to_be_bytes());
@@ -166,7 +179,7 @@ pub(super) fn write(config: &Config, which: Which, now: Duration, out: &mut Vec<
         }
         Kind::Udp(to) => {
             let length = size(config, which.number).saturating_add(8);
-            for word in [port(which.number), *to, length, 0] {
+            for word in [port(config, which.number), *to, length, 0] {
                 out.extend_from_slice(&word.to_be_bytes());
             }
             payload(config, which, out);
@@ -344,6 +357,27 @@ mod tests {
     }
 
     #[test]
+    fn few_ports_carry_few_bits() {
+        for (ports, bits, fifth) in [
+            (0xf000..=0xffff, 12, 0xf005),
+            (0x8040..=0x805f, 5, 0x8045),
+            (0x8040..=0x8042, 1, 0x8041),
+            (0x8041..=0x805f, 0, 0x8041),
+            (0..=0xffff, 16, 5),
+        ] {
+            let config = Config {
+                kind: Kind::Udp(53),
+                ports,
+                ..Config::default()
+            };
+            assert_eq!(sequence_bits(&config), bits, "{:x?}", config.ports);
+            assert_eq!(port(&config, 5), fifth, "{:x?}", config.ports);
+            let known = of_port(&config, fifth);
+            assert_eq!(known, Some(5 & ((1 << bits) - 1)), "{:x?}", config.ports);
+        }
+    }
+
+    #[test]
     fn timestamps_and_transports() {
         let wall = Duration::from_secs(86_400 * 20_000 + 3_600);
         let config = Config {
@@ -363,6 +397,8 @@ mod tests {
             };
             let segment = bytes(&config, 0x1_2345);
             assert_eq!(segment[..2], 0xf345u16.to_be_bytes());
+            assert_eq!(of_port(&config, 0xf345), Some(0x345));
+            assert_eq!(of_port(&config, 0xe345), None);
             let pseudo = Pseudo::V4(source.octets(), which(0).target.octets());
             let length = u32::try_from(segment.len()).unwrap();
             assert_eq!(pseudo.sum(protocol, length).with(&segment).fold(), 0xffff);

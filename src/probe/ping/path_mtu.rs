@@ -266,6 +266,7 @@ impl Machine for PathMtu {
             fragmentation: Fragmentation::Probe,
             identification: None,
             protocol: message::ICMP,
+            stamped: false,
         };
         let config = &self.config;
         outbox.send(probe, &[], |out| message::write(config, which, now, out));

@@ -44,6 +44,7 @@ impl Arrival<'_> {
             reordered: false,
             truncated: self.truncated,
             wrong: None,
+            returned: None,
             answer,
             options: OptionBytes::new(self.options),
         }
@@ -117,10 +118,14 @@ impl Ping {
                 self.fail(&failure, tos, outbox);
             }
             Event::Sent { id, stamp } => {
-                if let Some(flight) = self.flights.by_id_mut(id) {
-                    flight.stamp.get_or_insert(stamp);
+                // A card's stamp comes after the kernel's, and is the better one.
+                if let Some(flight) = self.flights.by_id_mut(id)
+                    && flight.stamp.is_none_or(|known| stamp.source < known.source)
+                {
+                    flight.stamp = Some(stamp);
                 }
-                if let Some(at) = self.held.iter().position(|held| held.id == id)
+                let pairs = |held: &Held| held.id == id && is_pair(Some(stamp), held.reply.stamp);
+                if let Some(at) = self.held.iter().position(pairs)
                     && let Some(held) = self.held.remove(at)
                 {
                     self.settle(held.id, held.reply, outbox);
@@ -154,7 +159,7 @@ impl Ping {
 
     /// The latest probe to `target` whose number ends in `sequence`.
     fn latest(&self, target: u32, sequence: u64) -> Option<Which> {
-        let bits = message::sequence_bits(&self.config.kind);
+        let bits = message::sequence_bits(&self.config);
         let tally = self.tallies.get(target as usize)?;
         self.which(target, tally.latest(sequence, bits)?)
     }
@@ -173,7 +178,7 @@ impl Ping {
             }
             None => return None,
         };
-        let bits = message::sequence_bits(&self.config.kind);
+        let bits = message::sequence_bits(&self.config);
         let same = (which.number ^ heard.sequence) & ((1 << bits) - 1) == 0;
         let evidence = heard.evidence(&self.config, which);
         (same && evidence.proved).then_some((which, evidence))
@@ -236,6 +241,7 @@ impl Ping {
         let mut reply = arrival.reply(which, heard.answer);
         reply.truncated |= evidence.truncated;
         reply.wrong = evidence.wrong;
+        reply.returned = evidence.wrong.map(|_| heard.returned(&self.config, which));
         if let Some(flight) = self.flights.get(which.index, which.number) {
             let sent = Duration::from_nanos(flight.sent);
             reply.rtt = Some(Rtt::between(
@@ -269,6 +275,7 @@ impl Ping {
         }
         reply.truncated |= evidence.truncated;
         reply.wrong = evidence.wrong;
+        reply.returned = evidence.wrong.map(|_| heard.returned(&self.config, which));
         reply.answer = self.ahead(reply.answer, arrival.seen);
 
         let tally = self.tallies.get(which.index as usize);
@@ -309,8 +316,8 @@ impl Ping {
             outbox.report(Report::Reply(reply));
             return;
         };
-        let wants_stamp = self.config.send_stamps && arrival.stamp.is_some();
-        if wants_stamp && flight.stamp.is_none() {
+        let wants_stamp = flight.stamped && arrival.stamp.is_some();
+        if wants_stamp && !is_pair(flight.stamp, arrival.stamp) {
             self.held.push_back(Held {
                 id: flight.id(),
                 until: nanoseconds(arrival.seen).saturating_add(STAMP_WAIT),
@@ -325,7 +332,7 @@ impl Ping {
     fn acknowledge(&mut self, flight: Flight) {
         self.schedule.acknowledge(flight.turn);
         if let Some(tally) = self.tallies.get(flight.target as usize) {
-            let out = tally.transmitted.saturating_sub(flight.number);
+            let out = tally.transmitted().saturating_sub(flight.number);
             self.pipe = self.pipe.max(out.saturating_add(1));
         }
     }
@@ -428,11 +435,11 @@ impl Ping {
                 let target = self.config.targets.index_of(destination)?;
                 let tally = self.tallies.get(target as usize)?;
                 let (sequence, payload) = answer::remembered(&self.config, payload);
-                let bits = message::sequence_bits(&self.config.kind);
+                let bits = message::sequence_bits(&self.config);
                 let number = match (message::claim(payload), sequence) {
                     (Some((_, number)), _) => tally.latest(u64::from(number), 32),
                     (None, Some(sequence)) => tally.latest(sequence, bits),
-                    (None, None) => self.only_waiting(target, tally.transmitted),
+                    (None, None) => self.only_waiting(target, tally.transmitted()),
                 };
                 let which = number.and_then(|number| self.which(target, number));
                 let which = which.filter(|which| answer::carries(&self.config, *which, payload));
@@ -507,6 +514,11 @@ impl Ping {
         let evidence = heard.evidence(&self.config, probe);
         self.believe(arrival, &heard, (probe, evidence), outbox);
     }
+}
+
+/// Two stamps of one clock.
+fn is_pair(sent: Option<Stamp>, seen: Option<Stamp>) -> bool {
+    sent.zip(seen).is_some_and(|(a, b)| a.source == b.source)
 }
 
 /// A difference of times of day, the short way round.

@@ -61,7 +61,7 @@ pub enum Report {
 }
 
 /// An answer.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "any of them may go with any other"
@@ -94,6 +94,8 @@ pub struct Reply {
     pub truncated: bool,
     /// The first byte of the payload that is not what was sent.
     pub wrong: Option<WrongByte>,
+    /// The payload that came back, no more of it than was sent, where a byte of it is wrong.
+    pub returned: Option<Box<[u8]>>,
     /// What it says.
     pub answer: Answer,
     /// The IPv4 options it arrived with.

@@ -7,6 +7,10 @@ use super::config::{Config, Pace};
 const FLOOD: u64 = 10_000_000;
 /// Who was stopped for longer than this does not send all that it missed.
 const FORGIVEN: u64 = 1_000_000_000;
+/// Probes that follow each other faster than this on average are swift.
+const SWIFT: u64 = 50_000;
+/// The longest time between two that the average takes in, and what it begins with.
+const SLOW: u64 = 1_000_000;
 /// What an adaptive pace waits for an answer while no round trip is known.
 const UNKNOWN: u64 = 1_000_000_000;
 
@@ -42,6 +46,8 @@ pub(super) struct Schedule {
     /// One more than the latest turn that was answered.
     acknowledged: u64,
     last: u64,
+    /// The moving average of the time between packets.
+    spacing: u64,
 }
 
 impl Schedule {
@@ -63,6 +69,7 @@ impl Schedule {
             turns: 0,
             acknowledged: 0,
             last: 0,
+            spacing: SLOW,
         }
     }
 
@@ -101,7 +108,14 @@ impl Schedule {
     /// A packet went out.
     pub(super) fn sent(&mut self, now: u64) {
         self.slots = self.slots.saturating_add(1);
+        let since = now.saturating_sub(self.last).min(SLOW);
+        self.spacing = self.spacing - self.spacing / 8 + since / 8;
         self.last = now;
+    }
+
+    /// Whether packets follow each other so fast that each microsecond spent on one counts.
+    pub(super) fn is_swift(&self) -> bool {
+        self.spacing < SWIFT
     }
 
     /// What the order of rounds says. `moving` is the average round trip, 0 when there is none.

@@ -158,6 +158,7 @@ impl Ping {
             Kind::Timestamp { wall } => message::milliseconds(wall, now),
             _ => 0,
         };
+        let stamped = self.config.send_stamps && !self.schedule.is_swift();
         let flight = Flight {
             number,
             turn: ask.turn,
@@ -167,6 +168,7 @@ impl Ping {
             asked,
             attempt: ask.attempt,
             state: State::Waiting,
+            stamped,
         };
         let each = self.config.patience == Patience::Each;
         let deadline = each.then(|| t.saturating_add(self.wait_for(ask.attempt)));
@@ -182,6 +184,7 @@ impl Ping {
             fragmentation: self.config.fragmentation,
             identification: None,
             protocol: message::protocol(&self.config.kind),
+            stamped,
         };
         let config = &self.config;
         outbox.send(probe, &config.options, |out| {

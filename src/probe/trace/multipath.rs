@@ -272,7 +272,7 @@ impl Ways {
         let (sources, controlled) = self.sources();
         let confidence = self.settings.confidence;
         let at = self.levels.len() - 1;
-        if controlled {
+        if controlled && !self.settings.each {
             match self.plan_lite(at, &sources, asks) {
                 Lite::Asked => return true,
                 Lite::Known(branching) => {
@@ -496,6 +496,8 @@ impl Ways {
             queries: queries.collect(),
             repeated: marks.repeated,
             rate_limited: marks.rate_limited,
+            // All ways are asked slowly where that is needed.
+            undecided: false,
             nat: marks.nat,
             mtu: None,
         }

@@ -243,6 +243,7 @@ impl Path {
                     .header_included
                     .then(|| self.recipe.identification(number)),
                 protocol: self.recipe.protocol(),
+                stamped: true,
             };
             let length = match (ask.size, config.method) {
                 (Some(size), _) => size,

@@ -34,6 +34,9 @@ pub struct Hop {
     pub repeated: bool,
     /// It answers slow questions and leaves quick ones: a limit on answers, no loss.
     pub rate_limited: bool,
+    /// It answered only some questions, and there was no time to ask it slowly: a limit on
+    /// answers, or loss.
+    pub undecided: bool,
     /// Between the last hop that answered and this one, addresses or ports were translated.
     pub nat: bool,
     /// The link behind this hop takes no larger datagrams.

@@ -78,8 +78,12 @@ pub(super) struct Row {
     pub(super) slots: Vec<Slot>,
     /// Slots that are asked again, slowly.
     pub(super) again: Vec<usize>,
+    /// It should have been asked again, but there was no time.
+    pub(super) undecided: bool,
     /// When the first question left.
     pub(super) began: Duration,
+    /// When the last of those left that waited for an answer.
+    pub(super) latest: Duration,
 }
 
 impl Row {
@@ -87,7 +91,9 @@ impl Row {
         Self {
             slots: vec![Slot::Open(None); queries],
             again: Vec::new(),
+            undecided: false,
             began: Duration::ZERO,
+            latest: Duration::ZERO,
         }
     }
 

@@ -25,6 +25,8 @@ const LEAST_WAIT: Duration = Duration::from_millis(10);
 const TAIL: Duration = Duration::from_millis(500);
 /// Where nothing has answered at all, this long before the rest of the questions.
 const SILENCE: Duration = Duration::from_millis(1500);
+/// A path whose end is silent has this long: as long as it takes where nothing answers.
+const GIVEN_UP: Duration = Duration::from_secs(3);
 /// An answer waits this long for the stamp of its probe's departure.
 const STAMP: Duration = Duration::from_millis(1);
 
@@ -47,13 +49,15 @@ pub(super) struct Rows {
     cycle: u32,
     target: Ipv4Addr,
     rows: Vec<Row>,
+    /// When the path was looked at for the first time.
+    began: Option<Duration>,
     /// How many rows have been told.
     told: usize,
     /// The last row of the path, once it is known.
     end: Option<usize>,
-    /// How many rows have been asked in the first round, and how many may be.
+    /// How many rows have their first question put: all, or those up to where the target was
+    /// found before.
     horizon: usize,
-    far: usize,
     slowest: Option<Duration>,
     /// Addresses that were told, and where.
     addresses: Vec<(Ipv4Addr, u8)>,
@@ -86,10 +90,10 @@ impl Rows {
             cycle,
             target,
             rows: vec![row; count],
+            began: None,
             told: 0,
             end: None,
-            horizon: 0,
-            far: far.min(count),
+            horizon: far.min(count),
             slowest: None,
             addresses: Vec::new(),
             appearance: untouched,
@@ -247,8 +251,9 @@ impl Rows {
         mut tell: impl FnMut(Hop),
     ) -> Next {
         let mut wake = Duration::MAX;
+        let began = *self.began.get_or_insert(now);
         self.give_up(now, config, ledger, &mut wake);
-        self.ask_again(now);
+        self.ask_again();
         self.ask(now, config, asks, &mut wake);
         loop {
             let end = self.end;
@@ -270,8 +275,13 @@ impl Rows {
                 row.is_settled() && (end.is_some() || self.last() > Some(self.told) || silent_end)
             };
             if !settled {
-                let known = end.is_some() || silent_end;
-                if known && !config.recheck && self.stop_asking_again(stop) {
+                let until = match (end, silent_end) {
+                    _ if config.recheck => Duration::MAX,
+                    (Some(_), _) => Duration::ZERO,
+                    (None, true) => began.saturating_add(GIVEN_UP),
+                    (None, false) => Duration::MAX,
+                };
+                if self.stop_asking_again(now, stop, until, config, ledger) {
                     continue;
                 }
                 return Next::At(wake);
@@ -297,6 +307,7 @@ impl Rows {
             for (query, slot) in row.slots.iter_mut().enumerate() {
                 let Slot::Asked(index) = slot else { continue };
                 let sent = ledger.get(*index).map_or(Duration::ZERO, |sent| sent.at);
+                row.latest = row.latest.max(sent);
                 let due = if query == 0 {
                     row.began = sent;
                     sent.saturating_add(patience)
@@ -401,8 +412,9 @@ impl Rows {
         }
         let mut borrowed = borrowed.into_iter();
         let Some(row) = self.rows.get_mut(at) else {
-            return self.hop(ttl, outcomes, false);
+            return self.hop(ttl, outcomes);
         };
+        let undecided = row.undecided;
         let limited = !row.again.is_empty()
             && row.again.iter().all(|&query| {
                 row.slots
@@ -428,7 +440,9 @@ impl Rows {
             .iter()
             .map(|heard| Slot::Answered(0, Box::new(heard.clone())))
             .collect();
-        let mut hop = self.hop(ttl, outcomes, limited);
+        let mut hop = self.hop(ttl, outcomes);
+        hop.rate_limited = limited;
+        hop.undecided = undecided;
         if let Some(appearance) = seen.iter().find_map(|heard| heard.appearance) {
             hop.nat = appearance.differs(&self.appearance);
             self.appearance = appearance;
@@ -457,7 +471,7 @@ impl Rows {
         hop
     }
 
-    fn hop(&self, ttl: u8, outcomes: Vec<Outcome>, rate_limited: bool) -> Hop {
+    fn hop(&self, ttl: u8, outcomes: Vec<Outcome>) -> Hop {
         let flow = self.flow;
         Hop {
             target: self.target,
@@ -469,7 +483,8 @@ impl Rows {
                 .map(|outcome| Query { flow, outcome })
                 .collect(),
             repeated: false,
-            rate_limited,
+            rate_limited: false,
+            undecided: false,
             nat: false,
             mtu: None,
         }

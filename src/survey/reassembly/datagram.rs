@@ -2,6 +2,7 @@
 //!
 //! Knows nothing of other datagrams or of time.
 
+use super::difference::{self, Difference, MAX_DIFFERENCES};
 use super::queue::{Added, Policy, Queue, Span};
 use crate::wire::anomaly::Anomaly;
 use crate::wire::checksum::Sum;
@@ -120,6 +121,8 @@ pub(super) struct Datagram {
 #[derive(Debug, Default)]
 pub(super) struct Effect {
     pub(super) found: Vec<(Anomaly, Vec<u64>)>,
+    /// Where it contradicts earlier ones.
+    pub(super) differences: Vec<Difference>,
     /// It was the last that was missing.
     pub(super) whole: Option<Whole>,
 }
@@ -162,7 +165,7 @@ impl Datagram {
         let mut effect = Effect::default();
         // A copy equal in every byte is a duplicate and legal.
         let piece = self.copy_of(fragment).or_else(|| {
-            self.compare(fragment, &mut effect.found);
+            self.compare(fragment, &mut effect);
             self.remember(fragment)
         });
         let Some(piece) = piece else {
@@ -328,7 +331,7 @@ impl Datagram {
             })
     }
 
-    fn compare(&self, fragment: &Fragment<'_>, found: &mut Vec<(Anomaly, Vec<u64>)>) {
+    fn compare(&self, fragment: &Fragment<'_>, effect: &mut Effect) {
         let (mut overlaps, mut conflicts) = (Vec::new(), Vec::new());
         let place = fragment.span();
         let new = |place: Span| {
@@ -345,8 +348,13 @@ impl Datagram {
                 continue;
             }
             // Bytes that the capture cut away were not seen to differ.
-            if earlier.part(both) != new(both) {
+            let (old, new) = (earlier.part(both), new(both));
+            if old != new {
                 conflicts.push(earlier.frame);
+                let (old, new) = (old.unwrap_or_default(), new.unwrap_or_default());
+                let room = MAX_DIFFERENCES.saturating_sub(effect.differences.len());
+                let found = difference::between(earlier.frame, both.start, old, new);
+                effect.differences.extend(found.take(room));
             }
             overlaps.push(earlier.frame);
             if overlaps.len() == MAX_NAMED {
@@ -356,10 +364,12 @@ impl Datagram {
         overlaps.sort_unstable();
         conflicts.sort_unstable();
         if !overlaps.is_empty() {
-            found.push((Anomaly::Ipv4FragmentOverlap, overlaps));
+            effect.found.push((Anomaly::Ipv4FragmentOverlap, overlaps));
         }
         if !conflicts.is_empty() {
-            found.push((Anomaly::Ipv4FragmentConflict, conflicts));
+            effect
+                .found
+                .push((Anomaly::Ipv4FragmentConflict, conflicts));
         }
     }
 

@@ -46,7 +46,9 @@ fn track(reassembly: &mut Reassembly, number: u64, seconds: i64, bytes: &[u8]) -
     };
     let mut packet = Packet::new();
     dissect(&frame, Judge::ALL, &mut packet);
-    reassembly.track(&frame, &packet)
+    let mut seen = reassembly.track(&frame, &packet);
+    seen.together.splice(..0, reassembly.overdue(&packet));
+    seen
 }
 
 fn with(policy: Policy) -> Reassembly {
@@ -320,6 +322,87 @@ fn a_minute_later_the_datagram_is_given_up_and_what_it_lacked_is_said() {
     );
     let counts = reassembly.counts();
     assert_eq!((counts.timed_out, counts.unfinished), (2, 2));
+}
+
+#[test]
+fn a_frame_of_any_kind_shows_that_time_is_over() {
+    let mut reassembly = with(Policy::Linux);
+    let at = |seconds| {
+        Some(Time {
+            seconds,
+            nanoseconds: 0,
+        })
+    };
+    assert!(reassembly.is_idle());
+    assert!(!reassembly.is_due(at(i64::MAX)));
+    track(&mut reassembly, 1, 0, &fragment(7, 8, true, &[1; 16]));
+    assert!(!reassembly.is_due(at(60)));
+    assert!(!reassembly.is_due(None));
+    assert!(reassembly.is_due(at(61)));
+    // A clock tells it once, and leaves it to the next frame.
+    let late = reassembly.late_by(at(61).unwrap());
+    let told = Unfinished {
+        source: [192, 0, 2, 1],
+        destination: [192, 0, 2, 2],
+        protocol: 253,
+        identification: 7,
+        frames: vec![1],
+        lacks_first: true,
+        lacks_last: true,
+    };
+    assert_eq!(late, [told.clone()]);
+    assert_eq!(reassembly.late_by(at(62).unwrap()), []);
+    assert_eq!(reassembly.unfinished().collect::<Vec<_>>(), [told]);
+    // No IPv4, no fragment.
+    let seen = track(&mut reassembly, 2, 61, &[0; 4]);
+    assert_eq!(
+        seen.together,
+        [
+            (Anomaly::Ipv4FragmentTimeout, 0, vec![1]),
+            (Anomaly::Ipv4FragmentMissingFirst, 0, vec![1]),
+            (Anomaly::Ipv4FragmentMissingLast, 0, vec![1]),
+        ]
+    );
+    assert!(reassembly.is_idle());
+    assert_eq!(reassembly.unfinished().count(), 0);
+}
+
+#[test]
+fn a_conflict_tells_the_bytes() {
+    let mut reassembly = with(Policy::Linux);
+    track(
+        &mut reassembly,
+        1,
+        0,
+        &fragment(7, 8, true, b"abcdefghijklmnop"),
+    );
+    let seen = track(&mut reassembly, 2, 0, &fragment(7, 16, true, b"ijXlmnYZ"));
+    let difference = |offset, length, earlier: &[u8], later: &[u8]| Difference {
+        frame: 1,
+        offset,
+        length,
+        earlier: earlier.to_vec(),
+        later: later.to_vec(),
+    };
+    assert_eq!(
+        seen.differences,
+        [
+            difference(18, 1, b"k", b"X"),
+            difference(22, 2, b"op", b"YZ")
+        ]
+    );
+    // However much differs, what is told is bounded.
+    track(&mut reassembly, 3, 0, &fragment(8, 0, true, &[1; 400]));
+    let long = track(&mut reassembly, 4, 0, &fragment(8, 0, true, &[2; 800]));
+    let told = Difference {
+        frame: 3,
+        ..difference(0, 400, &[1; 16], &[2; 16])
+    };
+    assert_eq!(long.differences, [told]);
+    let alternating: Vec<u8> = (0..=255).map(|byte| byte & 1).collect();
+    track(&mut reassembly, 5, 0, &fragment(9, 0, true, &[0; 256]));
+    let many = track(&mut reassembly, 6, 0, &fragment(9, 0, true, &alternating));
+    assert_eq!(many.differences.len(), 8);
 }
 
 #[test]

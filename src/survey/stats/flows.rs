@@ -1,18 +1,22 @@
 //! Conversations between two IPv4 addresses, and what each address sent and received.
 //!
-//! Exact up to [`MOST`] conversations. When there are more, the half with the least to say makes
-//! room: what they said is still counted for their addresses, and how much any conversation that
-//! is listed may be short of is known (Misra and Gries 1982, halving as Karp, Shenker and
-//! Papadimitriou 2003). So memory is bounded whatever is sent, and nobody who talks much is
-//! missed.
+//! Exact as long as there are no more of them than were allowed. Then each new one takes the place
+//! of the one with the least to its name, and takes over its weight as what it may have said
+//! before (space-saving: Metwally, Agrawal and El Abbadi 2005). All weights together are what was
+//! said at all, so the least is at most the whole divided by the number of places: no figure is
+//! short of more than that, and nobody who said more is missing. What was said in conversations
+//! that made room is still counted for their addresses. Memory is fixed, whatever is sent.
+
+use std::cmp::Reverse;
 
 use super::counts::Volume;
+use super::heap::Heap;
 use super::span::Span;
 use super::table::{Record, Table};
 use super::{Measure, Passage};
 
-/// Conversations, and addresses, that are kept apart.
-pub const MOST: usize = 900_000;
+/// Conversations, and addresses, that can be kept apart with less than 128 MiB.
+pub const MOST: usize = 500_000;
 
 /// What two addresses said to each other. Addresses are 32-bit numbers; `a` spoke first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,20 +49,14 @@ pub struct Endpoint {
 pub struct Left {
     /// Packets and bytes of it.
     pub volume: Volume,
-    /// The most, in the unit of the [`Measure`], that any one lacks, listed or not.
+    /// The most, in the unit of the [`Measure`], that any one lacks, listed or not. At most all
+    /// there is divided by the number of places; for addresses, at most four times that.
     pub short: u64,
 }
 
 /// A record that may have to make room.
 trait Ranked: Record {
     fn volume(&self) -> Volume;
-
-    fn weight(&self, measure: Measure) -> u64 {
-        match measure {
-            Measure::Packets => self.volume().packets,
-            Measure::Bytes => self.volume().bytes,
-        }
-    }
 }
 
 impl Conversation {
@@ -113,12 +111,19 @@ impl Ranked for Endpoint {
     }
 }
 
+/// The heaviest first, and then by key.
+fn rank<R: Ranked>(measure: Measure, record: &R) -> (Reverse<u64>, u64) {
+    (Reverse(measure.of(record.volume())), record.key())
+}
+
 /// A table that never holds more than it may.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Bounded<R> {
     table: Table<R>,
     measure: Measure,
     most: usize,
+    /// What each record has to its name and what it has taken over, once the table is full.
+    weights: Option<Heap>,
     left: Left,
 }
 
@@ -128,52 +133,49 @@ impl<R: Ranked> Bounded<R> {
             table: Table::new(seed),
             measure,
             most: most.max(1),
+            weights: None,
             left: Left::default(),
         }
     }
 
-    /// Adds a record whose key is not there yet; those that have to make room for it go to `take`.
-    fn insert(&mut self, record: R, take: impl FnMut(R)) {
-        if self.table.len() >= self.most {
-            self.make_room(take);
+    /// Adds to the record of this key if there is one.
+    #[inline]
+    fn add(&mut self, key: u64, volume: Volume, add: impl FnOnce(&mut R)) -> bool {
+        let Some(place) = self.table.find(key) else {
+            return false;
+        };
+        if let Some(record) = self.table.at(place) {
+            add(record);
         }
-        self.table.insert(record);
+        if let Some(weights) = &mut self.weights {
+            weights.add(place, self.measure.of(volume));
+        }
+        true
     }
 
-    /// Lets go of all whose weight is not above the median: half of them at least.
-    #[cold]
-    fn make_room(&mut self, mut take: impl FnMut(R)) {
+    /// Adds a record whose key is not there yet; answers the one that makes room for it.
+    fn insert(&mut self, record: R) -> Option<R> {
+        if self.table.len() < self.most {
+            self.table.insert(record);
+            return None;
+        }
         let measure = self.measure;
-        let records = self.table.records().iter();
-        let mut weights: Vec<u64> = records.map(|record| record.weight(measure)).collect();
-        let middle = weights.len() / 2;
-        let (_, median, _) = weights.select_nth_unstable(middle);
-        let median = *median;
-        drop(weights);
-        let left = &mut self.left.volume;
-        self.table.take_out(
-            |record| record.weight(measure) <= median,
-            |record| {
-                left.add(record.volume());
-                take(record);
-            },
-        );
-        self.left.short = self.left.short.saturating_add(median);
-    }
-
-    /// All records, the heaviest first, and then by key.
-    fn ranked(self) -> (Vec<R>, Left) {
-        let measure = self.measure;
-        let mut records = self.table.into_records();
-        records.sort_unstable_by_key(|record| {
-            (std::cmp::Reverse(record.weight(measure)), record.key())
-        });
-        (records, self.left)
+        let records = self.table.records();
+        let weights = self
+            .weights
+            .get_or_insert_with(|| Heap::new(records.iter().map(|it| measure.of(it.volume()))));
+        let (least, place) = weights.least()?;
+        weights.add(place, measure.of(record.volume()));
+        let gone = self.table.replace(place, record)?;
+        self.left.volume.add(gone.volume());
+        // The least never becomes less.
+        self.left.short = least;
+        Some(gone)
     }
 }
 
 /// Who spoke to whom.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Flows {
     seed: [u64; 2],
     conversations: Bounded<Conversation>,
@@ -199,7 +201,7 @@ impl Flows {
             time,
         } = *passage;
         let volume = Volume::of(bytes);
-        if let Some(known) = self.conversations.table.get(pair(source, destination)) {
+        let known = |known: &mut Conversation| {
             if known.a == source {
                 known.ab.add(volume);
             } else {
@@ -208,6 +210,11 @@ impl Flows {
             if let Some(time) = time {
                 known.span.add(time);
             }
+        };
+        if self
+            .conversations
+            .add(pair(source, destination), volume, known)
+        {
             return;
         }
         let mut span = Span::default();
@@ -221,9 +228,9 @@ impl Flows {
             ba: Volume::default(),
             span,
         };
-        let forgotten = &mut self.forgotten;
-        self.conversations
-            .insert(conversation, |gone| both_ends(forgotten, &gone));
+        if let Some(gone) = self.conversations.insert(conversation) {
+            both_ends(&mut self.forgotten, &gone);
+        }
     }
 
     /// What each address sent and received, the heaviest first, and what is not listed.
@@ -231,25 +238,35 @@ impl Flows {
     pub fn endpoints(&self) -> (Vec<Endpoint>, Left) {
         let (measure, most) = (self.conversations.measure, self.conversations.most);
         let mut endpoints = Bounded::new(self.seed, measure, most);
-        endpoints.left = self.forgotten.left;
         for endpoint in self.forgotten.table.records() {
-            passed(
-                &mut endpoints,
-                endpoint.address,
-                endpoint.out,
-                endpoint.into,
-            );
+            let Endpoint { address, out, into } = *endpoint;
+            passed(&mut endpoints, address, out, into);
         }
         for conversation in self.conversations.table.records() {
             both_ends(&mut endpoints, conversation);
         }
-        endpoints.ranked()
+        let mut left = endpoints.left;
+        left.volume.add(self.forgotten.left.volume);
+        left.short = left.short.saturating_add(self.forgotten.left.short);
+        // Where they are: there may be many.
+        let mut records = endpoints.table.into_records();
+        records.sort_unstable_by_key(|record| rank(measure, record));
+        (records, left)
     }
 
     /// All conversations, the heaviest first, and what is not listed.
     #[must_use]
-    pub fn conversations(self) -> (Vec<Conversation>, Left) {
-        self.conversations.ranked()
+    pub fn conversations(&self) -> (Vec<&Conversation>, Left) {
+        let conversations = &self.conversations;
+        let mut records: Vec<&Conversation> = conversations.table.records().iter().collect();
+        records.sort_unstable_by_key(|record| rank(conversations.measure, *record));
+        (records, conversations.left)
+    }
+
+    /// How many of either can be listed.
+    #[must_use]
+    pub fn most(&self) -> usize {
+        self.conversations.most
     }
 }
 
@@ -261,13 +278,12 @@ fn both_ends(endpoints: &mut Bounded<Endpoint>, conversation: &Conversation) {
 }
 
 fn passed(endpoints: &mut Bounded<Endpoint>, address: u32, out: Volume, into: Volume) {
-    match endpoints.table.get(u64::from(address)) {
-        Some(known) => {
-            known.out.add(out);
-            known.into.add(into);
-        }
-        None => {
-            endpoints.insert(Endpoint { address, out, into }, drop);
-        }
+    let endpoint = Endpoint { address, out, into };
+    let known = |known: &mut Endpoint| {
+        known.out.add(out);
+        known.into.add(into);
+    };
+    if !endpoints.add(endpoint.key(), endpoint.volume(), known) {
+        endpoints.insert(endpoint);
     }
 }

@@ -11,7 +11,7 @@ pub(super) trait Record {
 }
 
 /// Records by their keys.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Table<R> {
     seed: [u64; 2],
     records: Vec<R>,
@@ -43,11 +43,16 @@ impl<R: Record> Table<R> {
         &self.records
     }
 
-    /// The record of this key, if there is one.
+    /// The place of the record of this key, if there is one.
     #[inline]
-    pub(super) fn get(&mut self, key: u64) -> Option<&mut R> {
+    pub(super) fn find(&self, key: u64) -> Option<u32> {
         let slot = self.slot(key);
-        let place = self.slots.get(slot).copied().unwrap_or(0).checked_sub(1)?;
+        self.slots.get(slot).copied().unwrap_or(0).checked_sub(1)
+    }
+
+    /// The record of a place.
+    #[inline]
+    pub(super) fn at(&mut self, place: u32) -> Option<&mut R> {
         self.records.get_mut(place as usize)
     }
 
@@ -64,23 +69,70 @@ impl<R: Record> Table<R> {
         }
     }
 
-    /// Takes out the records that `goes` picks and hands them to `take`, one by one; the others
-    /// keep their order.
-    pub(super) fn take_out(&mut self, goes: impl FnMut(&mut R) -> bool, take: impl FnMut(R)) {
-        self.records.extract_if(.., goes).for_each(take);
-        self.spread(self.slots.len());
+    /// Puts a record whose key is not there yet in the place of another one, which it answers.
+    pub(super) fn replace(&mut self, place: u32, record: R) -> Option<R> {
+        let key = record.key();
+        let old = std::mem::replace(self.records.get_mut(place as usize)?, record);
+        self.close(old.key(), place);
+        let slot = self.slot(key);
+        if let Some(slot) = self.slots.get_mut(slot) {
+            *slot = place.saturating_add(1);
+        }
+        Some(old)
     }
 
-    /// Where the record of this key is noted, or would be.
+    /// Empties the slot that notes `place` under this key, which is no record's any more, and moves
+    /// back what was only further on because of it.
+    fn close(&mut self, key: u64, place: u32) {
+        let mask = self.slots.len().wrapping_sub(1);
+        let noted = |slots: &[u32], slot: usize| slots.get(slot).copied().unwrap_or(0);
+        let mut hole = self.home(key);
+        while noted(&self.slots, hole) != place.saturating_add(1) {
+            if noted(&self.slots, hole) == 0 {
+                return;
+            }
+            hole = (hole + 1) & mask;
+        }
+        let mut slot = hole;
+        loop {
+            slot = (slot + 1) & mask;
+            let next = noted(&self.slots, slot);
+            let Some(record) = next.checked_sub(1) else {
+                break;
+            };
+            let home = self.records.get(record as usize).map(Record::key);
+            let home = home.map_or(slot, |key| self.home(key));
+            // It may stand in the hole unless its search begins behind that.
+            if slot.wrapping_sub(home) & mask >= slot.wrapping_sub(hole) & mask {
+                if let Some(empty) = self.slots.get_mut(hole) {
+                    *empty = next;
+                }
+                hole = slot;
+            }
+        }
+        if let Some(empty) = self.slots.get_mut(hole) {
+            *empty = 0;
+        }
+    }
+
+    /// Where the search for this key begins.
     #[inline]
-    fn slot(&self, key: u64) -> usize {
+    fn home(&self, key: u64) -> usize {
         let mask = self.slots.len().wrapping_sub(1);
         // Both halves of a product of unknown factors: no bit of the key is without effect.
         let product = u128::from(key ^ self.seed[0]) * u128::from(self.seed[1] | 1);
         #[expect(clippy::cast_possible_truncation, reason = "the two halves")]
         let mixed = (product as u64) ^ ((product >> 64) as u64);
         #[expect(clippy::cast_possible_truncation, reason = "masked")]
-        let mut slot = mixed as usize & mask;
+        let home = mixed as usize & mask;
+        home
+    }
+
+    /// Where the record of this key is noted, or would be.
+    #[inline]
+    fn slot(&self, key: u64) -> usize {
+        let mask = self.slots.len().wrapping_sub(1);
+        let mut slot = self.home(key);
         loop {
             let place = self.slots.get(slot).copied().unwrap_or(0);
             let Some(place) = place.checked_sub(1) else {

@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, HashMap};
 use proptest::prelude::*;
 
 use super::flows::{Conversation, Flows, Left};
+use super::heap::Heap;
 use super::rate::{MOST_BUCKETS, Rate};
 use super::table::{Record, Table};
 use super::{Digest, Measure, Passage, Span, Stats};
@@ -87,7 +88,7 @@ fn sketch() -> impl Strategy<Value = Sketch> {
 
 /// Everything that a survey of these frames says, with digests that end at `ends`.
 fn survey(sketches: &[Sketch], ends: &[usize]) -> String {
-    let mut stats = Stats::new(SEED, Measure::Bytes);
+    let mut stats = Stats::new(SEED, Measure::Bytes, 1000);
     let mut digest = Digest::default();
     let mut packet = Packet::new();
     for (index, sketch) in sketches.iter().enumerate() {
@@ -105,7 +106,7 @@ fn survey(sketches: &[Sketch], ends: &[usize]) -> String {
         digest.add(&frame, &packet);
     }
     stats.absorb(&digest);
-    let (counts, flows) = stats.into_parts();
+    let (counts, flows) = (stats.counts(), stats.flows());
     let tree = counts.paths.tree(|volume| volume.packets);
     let rate: Vec<_> = counts.rate.buckets().collect();
     let anomalies: Vec<_> = counts.anomalies().collect();
@@ -174,25 +175,49 @@ proptest! {
     }
 
     #[test]
-    fn a_table_is_a_map(keys in prop::collection::vec(0_u64..300, 0..600), out in 1_u64..7) {
+    fn a_table_is_a_map(
+        keys in prop::collection::vec(0_u64..300, 0..600),
+        replaced in prop::collection::vec((0_u32..300, 1000_u64..2000), 0..300),
+    ) {
         let mut table = Table::new(SEED);
         let mut map = BTreeMap::new();
         for key in keys {
             *map.entry(key).or_insert(0_u64) += 1;
-            match table.get(key) {
+            match table.find(key).and_then(|place| table.at(place)) {
                 Some(Counted { count, .. }) => *count += 1,
                 None => table.insert(Counted { key, count: 1 }),
             }
         }
-        let mut gone = Vec::new();
-        table.take_out(|record| record.key.is_multiple_of(out), |record| gone.push(record));
-        for record in gone {
-            prop_assert_eq!(map.remove(&record.key), Some(record.count));
+        for (place, key) in replaced {
+            if !map.contains_key(&key) && let Some(gone) = table.replace(place, Counted { key, count: 7 }) {
+                prop_assert_eq!(map.remove(&gone.key), Some(gone.count));
+                map.insert(key, 7);
+            }
         }
         for (key, count) in &map {
-            prop_assert_eq!(table.get(*key).map(|record| record.count), Some(*count));
+            let found = table.find(*key).and_then(|place| table.at(place));
+            prop_assert_eq!(found.map(|record| record.count), Some(*count));
         }
         prop_assert_eq!(table.len(), map.len());
+        let unknown: Vec<_> = (0..2000).filter(|key| table.find(*key).is_some()).collect();
+        prop_assert_eq!(unknown, map.keys().copied().collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_heap_knows_the_least(
+        weights in prop::collection::vec(0_u64..50, 1..90),
+        grown in prop::collection::vec((any::<prop::sample::Index>(), 0_u64..50), 0..200),
+    ) {
+        let mut heap = Heap::new(weights.iter().copied());
+        let mut weights = weights;
+        for (place, weight) in grown {
+            let place = place.index(weights.len());
+            weights[place] += weight;
+            heap.add(u32::try_from(place).unwrap(), weight);
+            let (least, place) = heap.least().unwrap();
+            prop_assert_eq!(Some(&least), weights.iter().min());
+            prop_assert_eq!(least, weights[place as usize]);
+        }
     }
 
     #[test]
@@ -209,24 +234,41 @@ proptest! {
             flows.add(&passage);
             plenty.add(&passage);
         }
-        let (endpoints, missing) = flows.endpoints();
-        prop_assert!(endpoints.len() <= most);
-        if missing == Left::default() {
-            prop_assert_eq!(&endpoints, &plenty.endpoints().0);
-        }
-        let (listed, left) = flows.conversations();
         let (all, none) = plenty.conversations();
         prop_assert_eq!(none, Left::default());
+        let whole: u64 = all.iter().map(|it| measure.of(it.volume())).sum();
+        let places = u64::try_from(most).unwrap();
+
+        let (listed, left) = flows.conversations();
         prop_assert!(listed.len() <= most);
-        let packets = |list: &[Conversation]| list.iter().map(|it| it.volume().packets).sum::<u64>();
+        if all.len() <= most {
+            prop_assert_eq!(left, Left::default());
+        }
+        prop_assert!(left.short <= whole / places, "the bound of space-saving");
+        let packets = |list: &[&Conversation]| list.iter().map(|it| it.volume().packets).sum::<u64>();
         prop_assert_eq!(packets(&listed) + left.volume.packets, packets(&all));
-        let weight = |it: &Conversation| if bytes { it.volume().bytes } else { it.volume().packets };
         let pair = |it: &Conversation| (it.a.min(it.b), it.a.max(it.b));
-        let listed: HashMap<_, _> = listed.iter().map(|it| (pair(it), weight(it))).collect();
+        let listed: HashMap<_, _> = listed.iter().map(|it| (pair(it), measure.of(it.volume()))).collect();
         for conversation in &all {
-            let known = listed.get(&pair(conversation)).copied().unwrap_or(0);
-            prop_assert!(known <= weight(conversation));
-            prop_assert!(weight(conversation) - known <= left.short);
+            let (known, said) = (listed.get(&pair(conversation)), measure.of(conversation.volume()));
+            prop_assert!(known.is_some() || said <= left.short, "who said more is listed");
+            let known = known.copied().unwrap_or(0);
+            prop_assert!(known <= said && said - known <= left.short);
+        }
+
+        let (endpoints, left) = flows.endpoints();
+        let all = plenty.endpoints().0;
+        prop_assert!(endpoints.len() <= most);
+        if left == Left::default() {
+            prop_assert_eq!(&endpoints, &all);
+        }
+        prop_assert!(left.short <= 4 * whole / places);
+        let listed: HashMap<_, _> = endpoints.iter().map(|it| (it.address, measure.of(it.volume()))).collect();
+        for endpoint in &all {
+            let (known, said) = (listed.get(&endpoint.address), measure.of(endpoint.volume()));
+            prop_assert!(known.is_some() || said <= left.short);
+            let known = known.copied().unwrap_or(0);
+            prop_assert!(known <= said && said - known <= left.short);
         }
     }
 }

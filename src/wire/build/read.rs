@@ -6,7 +6,8 @@
 
 use std::net::Ipv4Addr;
 
-use super::transport::{Extensions, Icmp, Igmp, Object, Tcp, Transport, Udp};
+use super::igmp::{Igmp, Version3};
+use super::transport::{Extensions, Icmp, Object, Tcp, Transport, Udp};
 use super::{Ethernet, HEADER, Ipv4, Spec, Vlan};
 use crate::wire::field::Lens;
 use crate::wire::frame::Frame;
@@ -18,8 +19,7 @@ const MAX_QUOTES: u8 = 2;
 
 impl Spec {
     /// The outermost IPv4 datagram of a captured frame with what trails behind it, and its
-    /// Ethernet header where nothing but VLAN tags stands between the two. None where the frame
-    /// holds no IPv4.
+    /// Ethernet header where it has one. None where the frame holds no IPv4.
     #[must_use]
     pub fn read(frame: &Frame<'_>, packet: &Packet) -> Option<Self> {
         let layers = packet.layers();
@@ -43,29 +43,29 @@ impl Spec {
     }
 }
 
-/// The Ethernet header and the tags behind it, if that is all there is before the datagram.
+/// The Ethernet header, the tags behind it and what else there is before the datagram.
 fn ethernet(layers: &[Layer], bytes: &[u8]) -> Option<Ethernet> {
-    let (first, tags) = layers.split_first()?;
-    if first.protocol != Protocol::Ethernet
-        || tags.iter().any(|layer| layer.protocol != Protocol::Vlan)
-    {
+    let (first, rest) = layers.split_first()?;
+    if first.protocol != Protocol::Ethernet {
         return None;
     }
     let lens = Lens(bytes);
-    let vlans = (0..tags.len())
-        .map(|at| {
-            let at = at.checked_mul(4)?.checked_add(12)?;
-            Some(Vlan {
-                tpid: lens.u16(at)?,
-                tci: lens.u16(at.checked_add(2)?)?,
-            })
-        })
-        .collect::<Option<Vec<_>>>()?;
+    let tags = rest.iter().take_while(|it| it.protocol == Protocol::Vlan);
+    let mut at = 12_usize;
+    let mut vlans = Vec::new();
+    for _ in tags {
+        vlans.push(Vlan {
+            tpid: lens.u16(at)?,
+            tci: lens.u16(at.checked_add(2)?)?,
+        });
+        at = at.checked_add(4)?;
+    }
     let ethernet = Ethernet {
         destination: Some(lens.array(0)?),
         source: Some(lens.array(6)?),
         vlans,
-        ethertype: lens.u16(bytes.len().checked_sub(2)?)?,
+        ethertype: lens.u16(at)?,
+        shim: bytes.get(at.checked_add(2)?..)?.to_vec(),
     };
     let mut again = Vec::new();
     ethernet.write(&mut again);
@@ -114,11 +114,22 @@ fn datagram(bytes: &[u8], quotes: u8) -> Spec {
                 });
             }
         }
-        Transport::Igmp(_) => relax(&mut spec, bytes, |spec| {
-            if let Transport::Igmp(igmp) = &mut spec.transport {
-                igmp.checksum = None;
+        Transport::Igmp(_) => {
+            for open in [
+                |igmp: &mut Igmp| igmp.checksum = None,
+                |igmp: &mut Igmp| match &mut igmp.version3 {
+                    None => {}
+                    Some(Version3::Query(query)) => query.count = None,
+                    Some(Version3::Report(report)) => report.count = None,
+                },
+            ] {
+                relax(&mut spec, bytes, |spec| {
+                    if let Transport::Igmp(igmp) = &mut spec.transport {
+                        open(igmp);
+                    }
+                });
             }
-        }),
+        }
         Transport::Udp(_) => {
             for open in [
                 |udp: &mut Udp| udp.length = None,
@@ -231,7 +242,13 @@ fn transports(spec: &Spec, quotes: u8) -> Vec<(Transport, Vec<u8>)> {
     let tail = |from| lens.slice(from, usize::MAX).to_vec();
     let known = match spec.ipv4.protocol {
         Some(names::PROTOCOL_ICMP) => return icmp(lens, quotes),
-        Some(names::PROTOCOL_IGMP) => igmp(lens).map(|igmp| (Transport::Igmp(igmp), tail(8))),
+        Some(names::PROTOCOL_IGMP) => {
+            let ways = [true, false].map(|whole| Igmp::read(&spec.payload, whole));
+            let ways = ways.into_iter().flatten();
+            return ways
+                .map(|(igmp, rest)| (Transport::Igmp(igmp), rest.to_vec()))
+                .collect();
+        }
         Some(names::PROTOCOL_UDP) => udp(lens).map(|udp| (Transport::Udp(udp), tail(8))),
         Some(names::PROTOCOL_TCP) => tcp(lens).map(|(tcp, end)| (Transport::Tcp(tcp), tail(end))),
         _ => None,
@@ -264,15 +281,6 @@ fn tcp(lens: Lens<'_>) -> Option<(Tcp, usize)> {
         options: lens.slice(20, end).to_vec(),
     };
     Some((tcp, end))
-}
-
-fn igmp(lens: Lens<'_>) -> Option<Igmp> {
-    Some(Igmp {
-        kind: lens.u8(0)?,
-        code: lens.u8(1)?,
-        checksum: Some(lens.u16(2)?),
-        group: lens.array(4)?.into(),
-    })
 }
 
 fn icmp(lens: Lens<'_>, quotes: u8) -> Vec<(Transport, Vec<u8>)> {

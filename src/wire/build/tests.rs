@@ -4,6 +4,7 @@
 use proptest::prelude::*;
 
 use super::fragment::{Cut, Order, fragments};
+use super::igmp::{Query, Record, Report, Version3};
 use super::*;
 use crate::wire::checksum::{Verdict, checksum};
 use crate::wire::field::{Field, Group, Head, Shape, Value, Visitor};
@@ -45,7 +46,13 @@ impl Visitor for Fields {
             _ => return,
         };
         let mut name = self.layers.last().unwrap().to_string();
-        for group in self.groups.iter().chain([&field.name]) {
+        // What stands in a list has no name of its own.
+        for group in self
+            .groups
+            .iter()
+            .chain([&field.name])
+            .filter(|it| !it.is_empty())
+        {
             name.push('.');
             name.push_str(group);
         }
@@ -72,11 +79,19 @@ fn seen(bytes: &[u8]) -> (Packet, Fields) {
 }
 
 impl Fields {
+    fn all(&self, name: &str) -> Vec<u64> {
+        let found = self.seen.iter().filter(|(known, _)| known == name);
+        found.map(|(_, value)| *value).collect()
+    }
+
     fn get(&self, name: &str) -> Option<u64> {
         let found = self.seen.iter().find(|(known, _)| known == name);
         found.map(|(_, value)| *value)
     }
 }
+
+/// A group record: type, group, sources, words of auxiliary data.
+type Entry = (u8, u32, Vec<u32>, u8);
 
 fn udp(payload: usize) -> Spec {
     Spec {
@@ -223,6 +238,86 @@ proptest! {
         prop_assert_eq!(&bytes[24..28], &rest);
         // A sum over a message with its checksum in place is zero (RFC 1071 section 1).
         prop_assert_eq!(checksum(&bytes[20..]), 0);
+    }
+
+    #[test]
+    fn the_fields_of_an_icmp_message_are_seen(kind in prop::sample::select(vec![0u8, 8]), code: u8, rest: [u8; 4], payload in prop::collection::vec(any::<u8>(), 0..64)) {
+        let icmp = Icmp { kind, code, rest, ..Icmp::default() };
+        let bytes = Spec { transport: Transport::Icmp(icmp), payload, ..udp(0) }.datagram().unwrap();
+        let (packet, fields) = seen(&bytes);
+        let [a, b, c, d] = rest.map(u64::from);
+        for (name, value) in [
+            ("type", kind.into()), ("code", code.into()), ("identifier", a << 8 | b), ("sequence", c << 8 | d),
+        ] {
+            prop_assert_eq!(fields.get(&format!("icmpv4.{name}")), Some(value), "{}", name);
+        }
+        prop_assert_eq!(packet.layers()[1].checksum, Verdict::Good);
+    }
+
+    #[test]
+    fn an_igmp_query_comes_back(
+        numbers in (any::<Option<u8>>(), 0..16u8, any::<bool>(), 0..8u8, any::<u8>()), group: u32,
+        count: Option<u16>, sources in prop::collection::vec(any::<u32>().prop_map(Ipv4Addr::from), 0..9),
+    ) {
+        let (code, reserved, suppress, robustness, interval) = numbers;
+        let query = Query { reserved, suppress, robustness, interval, count, sources: sources.clone() };
+        let igmp = Igmp { code, group: group.into(), version3: Some(Version3::Query(query)), ..Igmp::default() };
+        let spec = Spec { transport: Transport::Igmp(igmp), ..udp(0) };
+        let bytes = spec.datagram().unwrap();
+        let (packet, fields) = seen(&bytes);
+        for (name, value) in [
+            ("type", 0x11), ("max_resp_code", code.unwrap_or(100).into()), ("group_address", group.into()),
+            ("resv", reserved.into()), ("s", suppress.into()), ("qrv", robustness.into()), ("qqic", interval.into()),
+            ("number_of_sources", count.map_or(sources.len() as u64, u64::from)),
+        ] {
+            prop_assert_eq!(fields.get(&format!("igmp.{name}")), Some(value), "{}", name);
+        }
+        let read: Vec<u64> = fields.all("igmp.source_addresses");
+        let said = sources.iter().map(|it| u64::from(u32::from(*it)));
+        prop_assert_eq!(read, said.take(count.map_or(usize::MAX, usize::from)).collect::<Vec<_>>());
+        prop_assert_eq!(packet.layers()[1].checksum, Verdict::Good);
+        prop_assert_eq!(Spec::read_datagram(&bytes).datagram().unwrap(), bytes);
+    }
+
+    #[test]
+    fn an_igmp_report_comes_back(
+        reserved: u16, count: Option<u16>,
+        records in prop::collection::vec((any::<u8>(), any::<u32>(), prop::collection::vec(any::<u32>(), 0..5), 0..4u8), 0..6),
+    ) {
+        let whole = |(kind, group, sources, words): &Entry| Record::Whole {
+            kind: *kind,
+            group: (*group).into(),
+            sources: sources.iter().map(|it| Ipv4Addr::from(*it)).collect(),
+            auxiliary: vec![*words; usize::from(*words) * 4],
+        };
+        let report = Report { reserved, count, records: records.iter().map(whole).collect() };
+        let igmp = Igmp { version3: Some(Version3::Report(report)), ..Igmp::default() };
+        let bytes = Spec { transport: Transport::Igmp(igmp.clone()), ..udp(0) }.datagram().unwrap();
+        let (packet, fields) = seen(&bytes);
+        prop_assert_eq!(&bytes[20..22], &[0x22, 0]);
+        prop_assert_eq!(fields.get("igmp.flags"), Some(reserved.into()));
+        let number = count.map_or(records.len() as u64, u64::from);
+        prop_assert_eq!(fields.get("igmp.number_of_group_records"), Some(number));
+        let counted = records.iter().take(count.map_or(usize::MAX, usize::from));
+        let expected = |value: fn(&Entry) -> u64| counted.clone().map(value).collect::<Vec<_>>();
+        for (name, values) in [
+            ("record_type", expected(|it| it.0.into())),
+            ("multicast_address", expected(|it| it.1.into())),
+            ("number_of_sources", expected(|it| it.2.len() as u64)),
+            ("aux_data_len", expected(|it| it.3.into())),
+        ] {
+            prop_assert_eq!(fields.all(&format!("igmp.group_records.{name}")), values, "{}", name);
+        }
+        let sources: Vec<u64> = counted.flat_map(|it| it.2.iter().copied().map(u64::from)).collect();
+        prop_assert_eq!(fields.all("igmp.group_records.source_addresses"), sources);
+        prop_assert_eq!(packet.layers()[1].checksum, Verdict::Good);
+        // And back, the numbers that are right by themselves left open.
+        let read = Spec::read_datagram(&bytes);
+        prop_assert_eq!(read.datagram().unwrap(), bytes);
+        if count.is_none() {
+            let right = Igmp { kind: Some(0x22), code: Some(0), ..igmp };
+            prop_assert_eq!(read.transport, Transport::Igmp(right));
+        }
     }
 
     #[test]

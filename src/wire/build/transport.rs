@@ -1,9 +1,8 @@
-//! Transport headers and messages: ICMP, IGMP, UDP and TCP values to bytes.
+//! Transport headers and messages: ICMP, UDP and TCP values to bytes; IGMP's are next door.
 //!
 //! Knows nothing of the IPv4 header but the pseudo header that the checksums cover.
 
-use std::net::Ipv4Addr;
-
+use super::igmp::Igmp;
 use super::{Spec, put, too_much};
 use crate::error::Result;
 use crate::wire::checksum::{Pseudo, checksum};
@@ -97,31 +96,6 @@ impl Object {
     }
 }
 
-/// An IGMP message (RFC 9776); a version 3 message has the rest of its fields in the payload.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Igmp {
-    /// Type.
-    pub kind: u8,
-    /// Maximum response time, or reserved.
-    pub code: u8,
-    /// Right by the bytes when not given.
-    pub checksum: Option<u16>,
-    /// The group, or the two numbers of a version 3 report.
-    pub group: Ipv4Addr,
-}
-
-impl Default for Igmp {
-    /// A general query of version 2.
-    fn default() -> Self {
-        Self {
-            kind: 0x11,
-            code: 100,
-            checksum: None,
-            group: Ipv4Addr::UNSPECIFIED,
-        }
-    }
-}
-
 /// A UDP header (RFC 768).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Udp {
@@ -198,7 +172,7 @@ impl Transport {
         match self {
             Self::None => Ok(payload.to_vec()),
             Self::Icmp(icmp) => icmp.build(payload),
-            Self::Igmp(igmp) => Ok(igmp.build(payload)),
+            Self::Igmp(igmp) => igmp.build(payload),
             Self::Udp(udp) => udp.build(pseudo, payload),
             Self::Tcp(tcp) => tcp.build(pseudo, payload),
         }
@@ -256,17 +230,6 @@ impl Extensions {
         let checksum = self.checksum.unwrap_or_else(|| checksum(&bytes));
         put(&mut bytes, 2, checksum);
         Ok(bytes)
-    }
-}
-
-impl Igmp {
-    fn build(&self, payload: &[u8]) -> Vec<u8> {
-        let mut bytes = vec![self.kind, self.code, 0, 0];
-        bytes.extend_from_slice(&self.group.octets());
-        bytes.extend_from_slice(payload);
-        let checksum = self.checksum.unwrap_or_else(|| checksum(&bytes));
-        put(&mut bytes, 2, checksum);
-        bytes
     }
 }
 

@@ -192,6 +192,7 @@ pub(super) fn probe(id: ProbeId, destination: Ipv4Addr, protocol: u8) -> Probe {
         fragmentation: Fragmentation::Want,
         identification: None,
         protocol,
+        stamped: true,
     }
 }
 

@@ -6,13 +6,15 @@
 )]
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
-use std::net::UdpSocket;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::process::{Command, Stdio};
 
 use libtest_mimic::Failed;
 use serde_json::Value;
 
+use super::super::cable::{cable, ip};
+use super::listening::{frame, wire};
 use super::{PORT, count, decode, dotquad, folder, names, send, sniff, stand_in};
 
 pub(super) fn writes_what_it_shows() -> Result<(), Failed> {
@@ -49,6 +51,200 @@ fn same_lines(interface: &str) -> Result<(), Failed> {
                 "{first}"
             );
         }
+    }
+    Ok(())
+}
+
+/// Later fragments have no ports; the kernel lets them pass, and the filter here sees the datagram.
+pub(super) fn reassembles() -> Result<(), Failed> {
+    let mtu = ["link", "set", "lo", "mtu", "1500"];
+    assert!(Command::new("ip").args(mtu).status()?.success());
+    let folder = folder()?;
+    let path = folder.path().join("x.pcapng");
+    let path = path.to_string_lossy();
+    let filter = format!("udp port {PORT}");
+    let send = || -> Result<(), Failed> {
+        let socket = UdpSocket::bind("127.0.0.1:0")?;
+        for (length, port) in [(4000, PORT), (4000, PORT + 1), (9, PORT + 1), (9, PORT)] {
+            socket.send_to(&vec![b'x'; length], ("127.0.0.1", port))?;
+        }
+        Ok(())
+    };
+    // Written are three fragments of each, and what matches by itself.
+    let words = [
+        "-i",
+        "lo",
+        "--reassemble",
+        "-w",
+        &path,
+        "--print",
+        "-c",
+        "7",
+        &filter,
+    ];
+    let sniffer = sniff(&words)?;
+    send()?;
+    let ended = sniffer.ended()?;
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    assert_eq!(ended.adds_up("written"), 7);
+    let shown = String::from_utf8_lossy(&ended.out);
+    assert_eq!(shown, decode(&["--reassemble", &path, &filter])?);
+    let shown: Vec<&str> = shown.lines().collect();
+    assert_eq!(shown.len(), 3, "{shown:?}");
+    assert!(shown[1].starts_with("3 "), "{shown:?}");
+    assert!(
+        shown[1].ends_with("length 4000 reassembled from frames 1-3"),
+        "{shown:?}"
+    );
+    assert!(shown[2].starts_with("7 "), "{shown:?}");
+
+    let sniffer = sniff(&["-i", "lo", "--reassemble", "-c", "3", &filter])?;
+    send()?;
+    let ended = sniffer.ended()?;
+    assert_eq!(ended.adds_up("shown"), 3, "{}", ended.err);
+    assert_eq!(ended.lines().len(), 3);
+    // As the kernel's program cannot tell ports from fragments, what is no fragment and has
+    // another port does not come at all.
+    assert_eq!(ended.counter("refused by the filter"), 4, "{}", ended.err);
+    Ok(())
+}
+
+/// The statistics of a capture that goes on are those of the capture that is written meanwhile.
+pub(super) fn surveys() -> Result<(), Failed> {
+    let folder = folder()?;
+    let path = folder.path().join("x.pcapng");
+    let path = path.to_string_lossy();
+    let words = [
+        "-i",
+        "lo",
+        "--stats-every",
+        "50ms",
+        "--format",
+        "ndjson",
+        "-w",
+        &path,
+        "udp",
+    ];
+    let mut sniffer = sniff(&words)?;
+    send(7)?;
+    let packets = |line: &str| {
+        let object: Value = serde_json::from_str(line).ok()?;
+        let is_first = object["event"] == "capture";
+        is_first.then(|| object["packets"].as_u64())?
+    };
+    while packets(&sniffer.lines(1)?[0]) != Some(7) {}
+    sniffer.signal("INT")?;
+    let ended = sniffer.ended()?;
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    assert!(ended.err.contains("\"written\":7"), "{}", ended.err);
+    let lines = ended.lines();
+    let last = lines.iter().rposition(|line| packets(line) == Some(7));
+    let last = last.ok_or("no last page")?;
+    // What a file is, and what it says of interfaces, is its own matter.
+    let same = |line: &&String| {
+        !line.starts_with("{\"event\":\"capture\"") && !line.starts_with("{\"event\":\"interface\"")
+    };
+    let here: Vec<&String> = lines[last..].iter().filter(same).collect();
+    let output = Command::new(dotquad())
+        .args(["stats", "--format", "ndjson", &path])
+        .output()?;
+    let text = String::from_utf8(output.stdout)?;
+    let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    let there: Vec<&String> = lines.iter().filter(same).collect();
+    assert_eq!(here, there);
+    assert!(here.iter().any(|line| line.contains("\"conversation\"")));
+
+    // A page for people each time, and no packet.
+    let mut sniffer = sniff(&["-i", "lo", "--stats-every", "50ms", "udp"])?;
+    send(2)?;
+    let mut titles = 0;
+    while titles < 3 {
+        titles += u32::from(sniffer.lines(1)?[0] == "Capture\n");
+    }
+    sniffer.signal("INT")?;
+    let ended = sniffer.ended()?;
+    assert_eq!(ended.adds_up("shown"), 2);
+    let text = String::from_utf8_lossy(&ended.out);
+    assert!(text.contains("IPv4 conversations"), "{text}");
+    assert!(!text.contains(" > "), "{text}");
+    Ok(())
+}
+
+/// The same of all that comes by: UDP, ICMP, TCP in segments that a card would cut, large frames
+/// and tagged ones, of two interfaces.
+pub(super) fn real_traffic() -> Result<(), Failed> {
+    cable()?;
+    for interface in ["left", "right"] {
+        ip(&format!("link set dev {interface} mtu 9000"))?;
+    }
+    ip("link set dev lo mtu 1500")?;
+    let mut wire = wire()?;
+    let folder = folder()?;
+    let path = folder.path().join("x.pcapng");
+    let path = path.to_string_lossy();
+    for backend in ["ring", "recvmmsg", "pnet"] {
+        let words = [
+            "-i",
+            "lo",
+            "-i",
+            "right",
+            "-w",
+            &path,
+            "--print",
+            "--format",
+            "ndjson",
+            "--backend",
+            backend,
+        ];
+        let sniffer = sniff(&words)?;
+        // Nobody listens there, and ICMP says so.
+        send(5)?;
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let mut stream = TcpStream::connect(listener.local_addr()?)?;
+        let (mut peer, _) = listener.accept()?;
+        stream.write_all(&vec![0; 20_000])?;
+        peer.read_exact(&mut vec![0; 20_000])?;
+        let socket = UdpSocket::bind("10.7.0.1:0")?;
+        socket.send_to(&vec![0; 8000], ("10.7.0.2", PORT))?;
+        let tagged = frame(&[0x81, 0x00, 0x00, 0x05, 0x08, 0x00]);
+        wire.send_to(&tagged, None).ok_or("it was not sent")??;
+        sniffer.signal("INT")?;
+        let ended = sniffer.ended()?;
+        assert_eq!(ended.code, Some(0), "{}", ended.err);
+        let shown = String::from_utf8_lossy(&ended.out);
+        assert_eq!(shown, decode(&["--format", "ndjson", &path])?, "{backend}");
+        let mut frames = Vec::new();
+        for line in ended.lines() {
+            frames.push(serde_json::from_str::<Value>(&line)?);
+        }
+        let some = |what: &dyn Fn(&Value) -> bool, words: &str| {
+            assert!(frames.iter().any(what), "{backend}: {words}: {shown}");
+        };
+        let has = |frame: &Value, layer: &str| {
+            let layers = frame["layers"].as_array().into_iter().flatten();
+            layers.into_iter().any(|it| it["layer"] == layer)
+        };
+        for layer in ["udp", "icmpv4", "tcp"] {
+            some(&|it| it["interface"] == "lo" && has(it, layer), layer);
+        }
+        // 14 + 20 + 8 and the data.
+        some(
+            &|it| it["interface"] == "right" && it["len"] == 8042,
+            "large",
+        );
+        some(
+            &|it| it["interface"] == "lo" && it["len"].as_u64() > Some(1514),
+            "segments",
+        );
+        if backend != "pnet" {
+            some(&|it| has(it, "vlan"), "a tag");
+            some(&|it| it["offload"]["segmentation"] == true, "GSO");
+        }
+        // What a card was to compute is not called wrong.
+        assert!(
+            !shown.contains("checksum.bad") || backend == "pnet",
+            "{shown}"
+        );
     }
     Ok(())
 }
@@ -280,6 +476,37 @@ pub(super) fn as_object() -> Result<(), Failed> {
         assert_eq!(object[key], count, "{last}");
     }
     assert!(object["dropped_interface"].is_u64() && object["out_of_order"].is_u64());
+    Ok(())
+}
+
+/// A capture into a FIFO, which is opened as it is and left there.
+pub(super) fn fifo() -> Result<(), Failed> {
+    let folder = folder()?;
+    let path = folder.path().join("fifo");
+    assert!(Command::new("mkfifo").arg(&path).status()?.success());
+    // Each waits for the other to open it.
+    let mut decoder = Command::new(dotquad())
+        .args(["decode", &path.to_string_lossy()])
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let mut lines = BufReader::new(decoder.stdout.take().expect("it is piped"));
+    let sniffer = sniff(&["-i", "lo", "-l", "-w", &path.to_string_lossy(), "udp"])?;
+    for number in 1..=3 {
+        send(1)?;
+        let mut line = String::new();
+        lines.read_line(&mut line)?;
+        assert!(line.starts_with(&format!("{number} ")), "{line:?}");
+    }
+    sniffer.signal("TERM")?;
+    let ended = sniffer.ended()?;
+    assert_eq!(
+        (ended.code, ended.adds_up("written")),
+        (Some(0), 3),
+        "{}",
+        ended.err
+    );
+    assert_eq!(decoder.wait()?.code(), Some(0));
+    assert_eq!(names(folder.path())?, ["fifo"]);
     Ok(())
 }
 

@@ -124,7 +124,7 @@ fn replies_of_every_length_and_payloads_of_every_size() {
                 assert_eq!(oddities(&told), [Oddity::WrongCookie], "{case}");
                 assert_eq!((summary.received, summary.corrupted), (0, 1), "{case}");
             } else {
-                let reply = told.replies()[0];
+                let reply = told.replies()[0].clone();
                 assert_eq!(reply.truncated, length < whole, "{case}");
                 assert_eq!(summary.received, 1, "{case}");
                 assert_eq!(summary.corrupted, u64::from(length < whole), "{case}");
@@ -142,7 +142,7 @@ fn the_wrong_byte_is_named() {
         sum(&mut message);
         post.deliver(now + ms(1), reply_from(probe.destination, message));
     });
-    let reply = told.replies()[0];
+    let reply = told.replies()[0].clone();
     let wrong = reply.wrong.unwrap();
     assert_eq!((wrong.index, wrong.should, wrong.was), (33, 33, 0xee));
     assert!(reply.corrupted() && !reply.truncated);

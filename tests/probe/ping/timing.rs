@@ -56,7 +56,7 @@ fn with_stamp_after(later: Option<Duration>) -> (Duration, Rtt) {
         let reply = reply_from(probe.destination, echo(body));
         post.deliver(now + ms(5), stamped(reply, seen));
     });
-    let reply = told.replies()[0];
+    let reply = told.replies()[0].clone();
     let told = told
         .reports
         .iter()
@@ -78,6 +78,45 @@ fn a_missing_stamp_is_waited_for_a_millisecond_and_no_longer() {
     };
     assert_eq!(with_stamp_after(None), (ms(6), user));
     assert_eq!(with_stamp_after(Some(micros(6500))), (ms(6), user));
+}
+
+/// A network card that times both ways has a clock of its own, and tells after the kernel.
+#[test]
+fn the_card_is_believed_where_it_times_both_ways() {
+    let card = |now: Duration| dotquad::probe::Stamp {
+        source: Source::Hardware,
+        ..stamp(77, now)
+    };
+    for (later, source) in [
+        (Some(micros(30)), Source::Hardware),
+        (Some(micros(5300)), Source::Hardware),
+        // Never told: the kernel's stamp of one end is not compared with the card's of the other.
+        (None, Source::User),
+    ] {
+        let config = Config {
+            send_stamps: true,
+            ..one(1)
+        };
+        let (_, told) = run(config, move |now, _, probe, body, post| {
+            post.deliver(now, Mail::HandedOver(probe.id, now.as_nanos() as u64));
+            let kernel = stamp(WALL, now + micros(10));
+            post.deliver(now + micros(20), Mail::Sent(probe.id, kernel));
+            if let Some(later) = later {
+                post.deliver(now + later, Mail::Sent(probe.id, card(now + micros(15))));
+            }
+            let reply = reply_from(probe.destination, echo(body));
+            let reply = stamped(reply, card(now + micros(4975)));
+            post.deliver(now + ms(5), reply);
+        });
+        let rtt = told.replies()[0].rtt.unwrap();
+        assert_eq!(rtt.source, source, "{later:?}");
+        let nanoseconds = if later.is_some() {
+            4_960_000
+        } else {
+            5_000_000
+        };
+        assert_eq!(rtt.nanoseconds, nanoseconds, "{later:?}");
+    }
 }
 
 #[test]
@@ -157,7 +196,32 @@ fn a_probe_that_the_kernel_takes_late_is_timed_from_then() {
         let reply = reply_from(probe.destination, echo(body));
         post.deliver(began + ms(800), reply);
     });
-    let reply = told.replies()[0];
+    let reply = told.replies()[0].clone();
     assert_eq!(reply.rtt.unwrap().nanoseconds, 800_000_000);
     assert!(!reply.late);
+}
+
+#[test]
+fn only_probes_that_follow_each_other_fast_go_without_stamps() {
+    let asked = |interval, preload| {
+        let config = Config {
+            send_stamps: true,
+            interval,
+            preload,
+            ..one(100)
+        };
+        let mut asked = Vec::new();
+        run(config, |now, _, probe, body, post| {
+            asked.push(probe.stamped);
+            let reply = reply_from(probe.destination, echo(body));
+            post.deliver(now + micros(20), reply);
+        });
+        asked
+    };
+    // 60 us is slow enough; a few at once are no flood.
+    assert_eq!(asked(micros(60), 1), [true; 100]);
+    assert_eq!(asked(ms(10), 10), [true; 100]);
+    let swift = asked(micros(40), 1);
+    assert!(swift[0], "the first alone is not fast");
+    assert_eq!(swift[50..], [false; 50]);
 }

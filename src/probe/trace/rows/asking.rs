@@ -1,28 +1,23 @@
 //! Which question to a path goes when.
 //!
-//! The first question goes at once to as many distances as there commonly are, and farther as
-//! answers come from farther. The others go to distances that are known to lie on the path,
-//! because one as far or farther has answered, and a little beyond: as far as a tool would have
-//! got that asks row by row with sixteen questions in flight. So a path is known about when its
-//! target is, for no more questions than such a tool puts, and one to each distance beyond the
-//! target.
+//! The first question goes to all distances at once. The others go to distances that are known to
+//! lie on the path, because one as far or farther has answered, and a little beyond: nearly as far
+//! as a tool would have got that asks row by row with sixteen questions in flight. So a path is
+//! known about when its target is, for no more questions than such a tool puts, and one to each
+//! distance beyond the target.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::super::ledger::Ask;
+use super::super::ledger::{Ask, Ledger};
 use super::super::row::{Row, Slot};
 use super::super::{Config, Pace};
 use super::Rows;
 
-/// First questions go so many distances beyond the last that answered: most paths are shorter,
-/// and what goes beyond the target is in vain.
-const AHEAD: usize = 22;
-/// Where that keeps back first questions, they make room for as many others, up to this.
-const KEPT_BACK: usize = 8;
 /// Other questions that are on their way to rows not known to lie on the path. The tool with
-/// sixteen has ten such, and four when nobody but the target answers any more.
-const IN_FLIGHT: usize = 12;
+/// sixteen has asked five rows and one question more; where all but the last of the five are
+/// silent, that is all it asks.
+const IN_FLIGHT: usize = 11;
 /// Between slow questions: limits on answers are commonly one a second, by clocks other than
 /// ours.
 const SLOWLY: Duration = Duration::from_millis(1100);
@@ -39,9 +34,7 @@ impl Rows {
         let end = self.end;
         let behind = self.behind_last();
         if end.is_none() {
-            let ahead = behind.saturating_add(AHEAD).min(self.far);
-            self.horizon = self.horizon.max(ahead);
-            // Behind what was asked first, the path turned out to go on.
+            // Behind where the target was found before, the path turned out to go on.
             let mut asked = self.rows.iter().take(self.horizon).skip(behind);
             if asked.all(|row| row.slots.first().is_some_and(Slot::is_settled)) {
                 let farther = (behind + self.gap(config)).min(self.rows.len());
@@ -112,7 +105,7 @@ impl Rows {
     }
 
     /// How many questions may go to rows that are not known to lie on the path, beside the
-    /// first ones: first questions that were kept back make room for as many others.
+    /// first ones.
     fn ahead(&self, behind: usize, config: &Config) -> usize {
         // Where the pace is what takes time, what is asked in vain holds up the rest.
         let at_once = config.pace.packets;
@@ -130,12 +123,11 @@ impl Rows {
             .flat_map(|row| row.slots.iter().skip(1))
             .filter(|slot| !matches!(slot, Slot::Open(_)))
             .count();
-        let kept_back = self.far.saturating_sub(self.horizon).min(KEPT_BACK);
-        (IN_FLIGHT + kept_back).saturating_sub(waiting + guessed)
+        IN_FLIGHT.saturating_sub(waiting + guessed)
     }
 
     /// Asks rows again, slowly, where that can tell a limit on answers from loss.
-    pub(super) fn ask_again(&mut self, now: Duration) {
+    pub(super) fn ask_again(&mut self) {
         let end = self.end;
         let found = end.is_some() && self.reach() == end;
         for at in self.told..self.behind_last() {
@@ -149,6 +141,7 @@ impl Rows {
             if !row.is_settled()
                 || answered == 0
                 || !row.again.is_empty()
+                || row.undecided
                 || (is_end && answered + beyond >= queries)
                 || end.is_some_and(|end| at > end)
             {
@@ -166,7 +159,9 @@ impl Rows {
             if is_end {
                 lost.truncate(queries.saturating_sub(answered + beyond));
             }
-            let mut when = now;
+            // From the last question or answer on, as it was the last that a limit counted.
+            let seen = row.heard().map(|(_, heard)| heard.seen).max();
+            let mut when = seen.map_or(row.latest, |seen| seen.max(row.latest));
             for &query in &lost {
                 when = when.saturating_add(SLOWLY);
                 if let Some(slot) = row.slots.get_mut(query) {
@@ -177,9 +172,16 @@ impl Rows {
         }
     }
 
-    /// Where nothing but slow questions is waited for, they are given up. False where there is
-    /// something else.
-    pub(super) fn stop_asking_again(&mut self, stop: usize) -> bool {
+    /// Where nothing but slow questions is waited for, those are given up that may take longer
+    /// than `until`. False where there are none.
+    pub(super) fn stop_asking_again(
+        &mut self,
+        now: Duration,
+        stop: usize,
+        until: Duration,
+        config: &Config,
+        ledger: &Ledger,
+    ) -> bool {
         let told = self.told;
         let others = self.rows.iter().take(stop).skip(told).any(|row| {
             let slots = row.slots.iter().enumerate();
@@ -190,10 +192,24 @@ impl Rows {
             return false;
         }
         let mut any = false;
-        for row in self.rows.iter_mut().take(stop).skip(told) {
-            for slot in row.slots.iter_mut().filter(|slot| !slot.is_settled()) {
-                *slot = Slot::Lost;
-                any = true;
+        for at in told..stop.min(self.rows.len()) {
+            let (patience, _) = self.patience(at, config.wait);
+            let Some(row) = self.rows.get_mut(at) else {
+                break;
+            };
+            for (query, slot) in row.slots.iter_mut().enumerate() {
+                let asked = match slot {
+                    Slot::Open(Some(when)) => *when,
+                    Slot::Asked(index) => ledger.get(*index).map_or(now, |sent| sent.at),
+                    Slot::Queued | Slot::Open(None) => now,
+                    Slot::Answered(..) | Slot::Lost | Slot::Refused(_) => continue,
+                };
+                if asked.saturating_add(patience) > until {
+                    *slot = Slot::Lost;
+                    row.again.retain(|&slow| slow != query);
+                    row.undecided = row.again.is_empty();
+                    any = true;
+                }
             }
         }
         any
