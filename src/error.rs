@@ -82,15 +82,37 @@ impl Error {
 pub fn named(path: &Path) -> String {
     let mut name = String::new();
     for character in path.to_string_lossy().chars() {
-        if character.is_control()
-            || matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-        {
+        if is_obeyed(character) {
             name.extend(character.escape_unicode());
         } else {
             name.push(character);
         }
     }
     name
+}
+
+/// Whether a terminal would do something else than show it.
+fn is_obeyed(character: char) -> bool {
+    character.is_control() || matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Words that may quote anything; a line may end in them, as in a message that points at a place.
+struct Harmless<'a>(&'a str);
+
+impl fmt::Display for Harmless<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut rest = self.0;
+        while let Some(at) = rest.find(|it| is_obeyed(it) && !matches!(it, '\n' | '\t')) {
+            let (before, behind) = rest.split_at_checked(at).unwrap_or((rest, ""));
+            f.write_str(before)?;
+            let mut behind = behind.chars();
+            if let Some(obeyed) = behind.next() {
+                write!(f, "{}", obeyed.escape_unicode())?;
+            }
+            rest = behind.as_str();
+        }
+        f.write_str(rest)
+    }
 }
 
 /// What the system's error says, without its number: that would stand where advice does.
@@ -106,9 +128,9 @@ fn in_words(why: String) -> String {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.doing, self.why)?;
+        write!(f, "{}: {}", Harmless(&self.doing), Harmless(&self.why))?;
         match &self.advice {
-            Some(advice) => write!(f, " ({advice})"),
+            Some(advice) => write!(f, " ({})", Harmless(advice)),
             None => Ok(()),
         }
     }
@@ -132,5 +154,12 @@ mod tests {
         );
         assert_eq!(in_words("no (os error".to_owned()), "no (os error");
         assert_eq!(in_words("a (os error 5) b".to_owned()), "a b");
+    }
+
+    #[test]
+    fn no_message_tells_a_terminal_what_to_do() {
+        let error = Error::usage("reading a\u{1b}[2J", "\u{9b}b\nc").advice("\u{202e}d");
+        let said = error.to_string();
+        assert_eq!(said, "reading a\\u{1b}[2J: \\u{9b}b\nc (\\u{202e}d)");
     }
 }

@@ -16,6 +16,12 @@ use assert_cmd::cargo::cargo_bin_cmd;
 
 #[path = "mutation/listener.rs"]
 mod listener;
+#[path = "mutation/sums.rs"]
+mod sums;
+#[path = "mutation/tables.rs"]
+mod tables;
+#[path = "mutation/words.rs"]
+mod words;
 
 /// How many mutants are heard in this process.
 const HEARD: usize = 50_000;
