@@ -84,7 +84,10 @@ pub(super) fn run(args: &SendArgs, color: Color, console: &mut Console<'_>) -> R
             }
         }
         let written = writer.finish()?;
-        console.note(&format_args!("{} packets written", written.frames));
+        console.note(&match written.frames {
+            1 => "1 packet written".to_owned(),
+            many => format!("{many} packets written"),
+        });
         return Ok(Outcome::Done);
     }
     let format = args.format.unwrap_or(Show::Detail);
@@ -160,6 +163,7 @@ fn packet(args: &SendArgs) -> Result<Spec> {
         }
         None => Spec::default(),
     };
+    let is_whole = args.spec.is_some() && fields::section(&spec.transport) == "icmp";
     let wanted = [
         ("udp", args.udp),
         ("tcp", args.tcp),
@@ -178,6 +182,11 @@ fn packet(args: &SendArgs) -> Result<Spec> {
     }
     for (flag, given) in &args.fields.given {
         set(&mut spec, flag, given)?;
+    }
+    let mut given = args.fields.given.iter();
+    let identifies = |flag: &str| fields::IDENTIFYING.iter().any(|(_, known)| *known == flag);
+    if !is_whole && !given.any(|(flag, _)| identifies(flag)) {
+        fields::identify(&mut spec);
     }
     let told = args.destination.is_some()
         || args.spec.is_some()

@@ -36,7 +36,7 @@ const LARGEST_TABLE: u64 = 512 << 20;
 /// A way to show paths. Reports of one target come in the order of its hops, the summary last.
 trait Show {
     /// Before anything is known.
-    fn start(&mut self, _out: &mut Text) {}
+    fn start(&mut self, _facts: &Facts, _out: &mut Text) {}
 
     /// A hop.
     fn hop(&mut self, hop: &Hop, facts: &Facts, out: &mut Text);
@@ -134,7 +134,7 @@ fn show(args: &Args, plan: &plan::Plan) -> Box<dyn Show> {
     });
     match format {
         TraceFormat::Text if args.multipath => Box::new(ways::Ways::new(plan)),
-        TraceFormat::Text => Box::new(lines::Lines::new(plan, several)),
+        TraceFormat::Text => Box::new(lines::Lines::new(plan)),
         TraceFormat::Table => Box::new(table::Table::new(several)),
         TraceFormat::Ndjson => Box::new(ndjson::Ndjson::new(plan.config.cycles > 1)),
         TraceFormat::Dot => Box::new(dot::Dot::new(args.multipath)),

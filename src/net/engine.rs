@@ -22,6 +22,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::ops::RangeInclusive;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -169,6 +170,7 @@ pub struct Engine {
     /// Never sends: it is connected to learn what the kernel knows of a path.
     scout: Socket,
     ways: Option<Ways>,
+    interface: Option<OsString>,
     identifier: Option<u16>,
     raw: bool,
     source: Option<Ipv4Addr>,
@@ -284,6 +286,10 @@ impl Engine {
     fn look_towards(&self, destination: Ipv4Addr) -> io::Result<()> {
         // Connected twice it would keep the first address as its own.
         sockopt::disconnect(self.scout.as_fd())?;
+        // With its peer it lost its interface: a group would have no way without a route.
+        if let Some(interface) = &self.interface {
+            self.scout.bind_device(Some(interface.as_bytes()))?;
+        }
         // The discard service: no port matters here.
         self.scout
             .connect(&SocketAddrV4::new(destination, 9).into())

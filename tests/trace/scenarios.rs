@@ -244,6 +244,7 @@ scenarios! {
     max_too_small
     first_later
     cycles
+    limited_cycles
     liars
     wrong_destination
     lost_at_target

@@ -206,7 +206,7 @@ pub(super) static FIELDS: &[Field] = &[
         kind if identified(kind) => None,
         _ => u32::from_be_bytes(Icmp::of(spec)?.rest).show(true),
     }),
-    own!("icmp" "identifier" false "icmp-id" "NUMBER" "Identifier"
+    own!("icmp" "identifier" false "icmp-id" "NUMBER" "Identifier (default 1)"
         |spec, given| rest(spec, given, |[_, _, c, d], [a, b]| [a, b, c, d]),
         |spec| half(spec, |[a, b, ..]| [a, b])),
     own!("icmp" "sequence" false "icmp-sequence" "NUMBER" "Sequence number"
@@ -419,6 +419,25 @@ pub(super) static FIELDS: &[Field] = &[
 /// ICMP types whose second word is identifier and sequence number.
 fn identified(kind: u8) -> bool {
     matches!(kind, 0 | 8 | 13..=18 | 37 | 38)
+}
+
+/// What gives the bytes of an identifier: keys of a spec file, and flags.
+pub(super) const IDENTIFYING: [(&str, &str); 4] = [
+    ("identifier", "icmp-id"),
+    ("rest", "icmp-rest"),
+    ("pointer", "icmp-pointer"),
+    ("gateway", "icmp-gateway"),
+];
+
+/// Gives an ICMP message that has an identifier the first there is. A message of zeros alone, Linux
+/// answers with a checksum of zero, which is wrong.
+pub(super) fn identify(spec: &mut Spec) {
+    if let Transport::Icmp(icmp) = &mut spec.transport
+        && identified(icmp.kind)
+    {
+        let [_, _, c, d] = icmp.rest;
+        icmp.rest = [0, 1, c, d];
+    }
 }
 
 fn rest(spec: &mut Spec, given: &Given, put: fn([u8; 4], [u8; 2]) -> [u8; 4]) -> Result<()> {

@@ -4,7 +4,7 @@
 
 use toml::{Table, Value};
 
-use super::fields::{FIELDS, section};
+use super::fields::{FIELDS, IDENTIFYING, identify, section};
 use super::given::{Given, Typed};
 use crate::cli::shot::Shot;
 use crate::cli::text::Text;
@@ -71,6 +71,10 @@ fn fill(spec: &mut Spec, table: &Table, prefix: &str, file: &str, depth: u8) -> 
                 };
                 (field.set)(spec, &given)?;
             }
+        }
+        let mut identifying = IDENTIFYING.iter();
+        if name == "icmp" && !identifying.any(|(key, _)| keys.contains_key(*key)) {
+            identify(spec);
         }
         for (key, value) in keys {
             if name == "icmp" && key == "quote" {

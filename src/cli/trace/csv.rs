@@ -31,7 +31,7 @@ fn row(cells: &[String], out: &mut Text) {
 }
 
 impl Show for Csv {
-    fn start(&mut self, out: &mut Text) {
+    fn start(&mut self, _: &Facts, out: &mut Text) {
         out.str(HEADER);
     }
 

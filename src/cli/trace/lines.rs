@@ -14,7 +14,8 @@ use crate::probe::trace::{Hop, Outcome, Summary};
 /// Writes lines.
 #[derive(Debug)]
 pub(super) struct Lines {
-    several: bool,
+    /// The one target, where there are not several.
+    only: Option<Ipv4Addr>,
     max: u8,
     length: u16,
     paths: HashMap<Ipv4Addr, Block>,
@@ -29,9 +30,13 @@ struct Block {
 }
 
 impl Lines {
-    pub(super) fn new(plan: &Plan, several: bool) -> Self {
+    pub(super) fn new(plan: &Plan) -> Self {
+        let only = match plan.config.targets.as_slice() {
+            [target] => Some(target.address),
+            _ => None,
+        };
         Self {
-            several,
+            only,
             max: plan.config.max,
             length: plan.shown_length,
             paths: HashMap::new(),
@@ -103,8 +108,17 @@ fn line(hop: &Hop, facts: &Facts, legend: &mut Legend, out: &mut Text) {
 }
 
 impl Show for Lines {
+    fn start(&mut self, facts: &Facts, out: &mut Text) {
+        // Of several, each begins when it is whole.
+        if let Some(target) = self.only {
+            let block = self.block(target, facts);
+            out.raw(block.text.as_bytes());
+            block.text.clear();
+        }
+    }
+
     fn hop(&mut self, hop: &Hop, facts: &Facts, out: &mut Text) {
-        let several = self.several;
+        let several = self.only.is_none();
         let block = self.block(hop.target, facts);
         if hop.cycle > 1 && hop.cycle != block.cycle {
             block.text.display(&format_args!("cycle {}\n", hop.cycle));
@@ -126,7 +140,7 @@ impl Show for Lines {
             block.text.display(&format_args!("path MTU {mtu}\n"));
         }
         block.legend.write(&mut block.text);
-        if self.several {
+        if self.only.is_none() {
             block.text.push(b'\n');
         }
         out.raw(block.text.as_bytes());

@@ -17,6 +17,11 @@ impl Legend {
         }
     }
 
+    /// Takes over another's meanings.
+    pub(super) fn join(&mut self, other: &Self) {
+        other.0.iter().for_each(|(mark, it)| self.add(mark, it));
+    }
+
     /// Writes the meanings, if there are any.
     pub(super) fn write(&self, out: &mut Text) {
         for (mark, meaning) in &self.0 {

@@ -23,7 +23,6 @@ pub(super) struct Table {
     several: bool,
     paths: BTreeMap<Ipv4Addr, BTreeMap<u8, Row>>,
     path_mtu: BTreeMap<Ipv4Addr, u16>,
-    legend: Legend,
 }
 
 /// One hop.
@@ -41,6 +40,7 @@ struct Row {
     /// Sum of squared differences from the mean (Welford).
     spread: f64,
     marks: Vec<String>,
+    legend: Legend,
 }
 
 impl Row {
@@ -69,6 +69,10 @@ impl Row {
         }
     }
 
+    fn has(&self, address: Ipv4Addr) -> bool {
+        self.addresses.iter().any(|(known, _)| *known == address)
+    }
+
     #[expect(clippy::cast_precision_loss, reason = "counts are small")]
     fn loss(&self) -> f64 {
         100.0 * (self.sent.saturating_sub(self.answered)) as f64 / self.sent.max(1) as f64
@@ -87,7 +91,6 @@ impl Table {
             several,
             paths: BTreeMap::new(),
             path_mtu: BTreeMap::new(),
-            legend: Legend::default(),
         }
     }
 }
@@ -178,7 +181,10 @@ impl Show for Table {
         for query in &hop.queries {
             match &query.outcome {
                 Outcome::Lost => row.sent += 1,
-                Outcome::Refused(errno) => row.mark(marks::of_refusal(*errno, &mut self.legend)),
+                Outcome::Refused(errno) => {
+                    let mark = marks::of_refusal(*errno, &mut row.legend);
+                    row.mark(mark);
+                }
                 Outcome::Answered(answer) => {
                     row.sent += 1;
                     row.time(answer.rtt.nanoseconds);
@@ -187,16 +193,17 @@ impl Show for Table {
                         Some((_, count)) => *count += 1,
                         None => row.addresses.push((answer.address, 1)),
                     }
-                    for mark in marks::of_answer(hop, answer, &mut self.legend) {
+                    for mark in marks::of_answer(hop, answer, &mut row.legend) {
                         row.mark(mark);
                     }
                     if let Some(mark) = answer.mark {
-                        row.mark(marks::of_mark(mark, &mut self.legend));
+                        let mark = marks::of_mark(mark, &mut row.legend);
+                        row.mark(mark);
                     }
                 }
             }
         }
-        for mark in marks::of_hop(hop, &mut self.legend) {
+        for mark in marks::of_hop(hop, &mut row.legend) {
             row.mark(mark);
         }
     }
@@ -208,7 +215,15 @@ impl Show for Table {
     }
 
     fn finish(&mut self, facts: &Facts, out: &mut Text) {
-        for (at, (target, rows)) in self.paths.iter().enumerate() {
+        let mut legend = Legend::default();
+        for (at, (target, rows)) in self.paths.iter_mut().enumerate() {
+            // The target is where it answered to the fewest hops, however often it was missed
+            // there: what answered, or did not, beyond is no hop.
+            let mut own = rows.iter().filter(|(_, row)| row.has(*target));
+            if let Some(end) = own.next().map(|(ttl, _)| *ttl) {
+                rows.retain(|ttl, _| *ttl <= end);
+            }
+            rows.values().for_each(|row| legend.join(&row.legend));
             if self.several {
                 if at > 0 {
                     out.push(b'\n');
@@ -222,6 +237,6 @@ impl Show for Table {
                 out.display(&format_args!("path MTU {mtu}\n"));
             }
         }
-        self.legend.write(out);
+        legend.write(out);
     }
 }

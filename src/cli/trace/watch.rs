@@ -66,7 +66,7 @@ impl<'a> Watch<'a> {
     }
 
     pub(super) fn start(&mut self) {
-        self.show.start(&mut self.text);
+        self.show.start(&self.facts, &mut self.text);
     }
 
     /// Nothing more comes: waits for names, and shows the rest.
@@ -203,8 +203,14 @@ impl Watcher<Trace> for Watch<'_> {
         ControlFlow::Continue(())
     }
 
-    fn look(&mut self, _machine: &mut Trace, _now: Duration) -> ControlFlow<()> {
-        if self.signals.interrupted().is_some() || self.failure.is_some() {
+    fn look(&mut self, machine: &mut Trace, _now: Duration) -> ControlFlow<()> {
+        if self.failure.is_some() {
+            return ControlFlow::Break(());
+        }
+        if self.signals.interrupted().is_some() {
+            for hop in machine.so_far() {
+                self.report(Report::Hop(hop))?;
+            }
             return ControlFlow::Break(());
         }
         if !self.waiting.is_empty() {

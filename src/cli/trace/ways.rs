@@ -38,10 +38,15 @@ pub(super) struct Ways {
 
 impl Ways {
     pub(super) fn new(plan: &Plan) -> Self {
+        let mut graphs = BTreeMap::new();
+        // Of one, the heading stands there however soon it ends.
+        if let [target] = plan.config.targets.as_slice() {
+            graphs.insert(target.address, Graph::default());
+        }
         Self {
             max: plan.config.max,
             length: plan.shown_length,
-            graphs: BTreeMap::new(),
+            graphs,
         }
     }
 

@@ -414,6 +414,7 @@ fn assemble(
         ready: Vec::new(),
         scout,
         ways: Ways::open(options.interface.as_deref()).ok(),
+        interface: options.interface.clone(),
         identifier,
         raw,
         source: options.source,

@@ -140,20 +140,30 @@ impl Path {
         }
     }
 
+    /// Tells what is known of a path that is not complete.
+    pub(super) fn so_far(&mut self, config: &Config, mut tell: impl FnMut(Hop)) {
+        self.held.drain(..).for_each(&mut tell);
+        if let Stage::Rows(rows) = &mut self.stage {
+            rows.so_far(config, tell);
+        }
+    }
+
     /// Goes on to what is to be found out next. False when that was all.
     fn next_stage(&mut self, now: Duration, config: &Config) -> bool {
         self.asks.clear();
         match &mut self.stage {
             Stage::Rows(rows) => {
                 self.summary.reached |= rows.reached;
-                self.summary.hops = rows.hops;
+                // Missing once, or asked beyond its distance only, the target is where it was.
+                let found = rows.reached.then_some(rows.hops);
+                self.far = self.far.into_iter().chain(found).min();
+                self.summary.hops = self.far.unwrap_or(rows.hops);
                 self.summary.looped |= rows.looped;
                 for &hop in &rows.nat_hops {
                     if let Err(place) = self.summary.nat_hops.binary_search(&hop) {
                         self.summary.nat_hops.insert(place, hop);
                     }
                 }
-                self.far = rows.reached.then_some(rows.hops);
                 return self.look_for_mtu(config) || self.pause(config);
             }
             Stage::Ways(ways) => {

@@ -60,6 +60,8 @@ pub(super) struct Rows {
     /// How many rows have their first question put: all, or those up to where the target was
     /// found before.
     horizon: usize,
+    /// How many rows there are up to where the target was found before.
+    known: Option<usize>,
     slowest: Option<Duration>,
     /// Addresses that were told, and where.
     addresses: Vec<(Ipv4Addr, u8)>,
@@ -84,7 +86,7 @@ impl Rows {
         let count = usize::from(config.max.max(first) - first) + 1;
         let queries = usize::from(config.queries.max(1));
         let row = Row::new(queries);
-        let far = far.map_or(count, |far| usize::from(far.saturating_sub(first)) + 1);
+        let known = far.map(|far| usize::from(far.saturating_sub(first)) + 1);
         Self {
             first,
             queries,
@@ -95,7 +97,8 @@ impl Rows {
             began: None,
             told: 0,
             end: None,
-            horizon: far.min(count),
+            horizon: known.map_or(count, |known| known.min(count)),
+            known,
             slowest: None,
             addresses: Vec::new(),
             appearance: untouched,
@@ -262,7 +265,7 @@ impl Rows {
             let silent_end = end.is_none() && self.is_silent_end(config);
             let stop = match end {
                 Some(end) => end + 1,
-                None if silent_end => self.behind_last() + self.gap(config),
+                None if silent_end => self.silent_stop(config),
                 None => self.rows.len(),
             };
             if self.told >= stop {
@@ -294,6 +297,33 @@ impl Rows {
             let hop = self.tell(end);
             tell(hop);
         }
+    }
+
+    /// What has become of the rows that are not complete, where nothing more is waited for: of
+    /// each its answers and what was given up, as far as the path seems to go.
+    pub(super) fn so_far(&mut self, config: &Config, mut tell: impl FnMut(Hop)) {
+        let end = self.end;
+        let stop = end.map_or_else(|| self.silent_stop(config), |end| end + 1);
+        while self.told < stop {
+            let Some(row) = self.rows.get_mut(self.told) else {
+                return;
+            };
+            row.slots.retain(Slot::is_settled);
+            row.again.clear();
+            if row.slots.is_empty() {
+                return;
+            }
+            tell(self.tell(end));
+        }
+    }
+
+    /// How many rows are told of a path whose end is silent: none beyond where the target was
+    /// found before, unless the path has become longer.
+    fn silent_stop(&self, config: &Config) -> usize {
+        let behind = self.behind_last();
+        let known = self.known.filter(|&known| known > behind);
+        let stop = behind + self.gap(config);
+        known.map_or(stop, |known| stop.min(known))
     }
 
     fn gap(&self, config: &Config) -> usize {

@@ -12,7 +12,7 @@ use super::path::{Arrival, Complaint, Path};
 use super::quote::Quote;
 use super::recipe::named_in_data;
 use super::rows::Next;
-use super::{Config, Method, Report, Target};
+use super::{Config, Hop, Method, Report, Target};
 use crate::probe::{Event, Machine, Outbox, ProbeId, Quoted, Wait};
 
 /// The most probes handed out at once.
@@ -72,6 +72,16 @@ impl Trace {
             times: vec![Duration::MAX; count],
             touched: Vec::new(),
         }
+    }
+
+    /// What is known of the hops that have not been reported, in the order of the targets: for
+    /// who will wait no longer. Nothing is to be asked of the machine after that.
+    pub fn so_far(&mut self) -> Vec<Hop> {
+        let mut hops = Vec::new();
+        for path in self.paths.iter_mut().flatten() {
+            path.so_far(&self.config, |hop| hops.push(hop));
+        }
+        hops
     }
 
     fn path(&mut self, number: usize) -> Option<&mut Path> {
