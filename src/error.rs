@@ -138,6 +138,14 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
+/// A number of things, as a sentence has it: `1 frame`, `2 frames`.
+pub(crate) fn counted(count: u64, thing: &str) -> String {
+    match count {
+        1 => format!("1 {thing}"),
+        many => format!("{many} {thing}s"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

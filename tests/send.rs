@@ -37,6 +37,25 @@ fn digits(dump: &str) -> String {
 
 const BASE: [&str; 4] = ["send", "198.51.100.2", "--source", "192.0.2.1"];
 
+/// Linux answers a message of zeros alone with a checksum of zero, which is wrong.
+#[test]
+fn an_echo_request_has_an_identifier_unless_it_is_to_be_zero() {
+    let spec = |words: &[&str]| {
+        let words = [&BASE[..], words, &["--dry-run", "--format", "spec"]].concat();
+        good(&words, "")
+    };
+    let identified = |words: &[&str], line: &str| {
+        let said = spec(words);
+        assert!(said.lines().any(|it| it == line), "{words:?}: {said}");
+    };
+    identified(&["--icmp"], "identifier = 1");
+    identified(&["--icmp", "--icmp-type", "13"], "identifier = 1");
+    identified(&["--icmp", "--icmp-sequence", "5"], "identifier = 1");
+    identified(&["--icmp", "--icmp-id", "0"], "identifier = 0");
+    identified(&["--icmp", "--icmp-rest", "0"], "identifier = 0");
+    identified(&["--icmp", "--icmp-type", "3"], "rest = 0x00000000");
+}
+
 #[test]
 fn a_dry_run_shows_every_field_and_every_byte() {
     let out = good(

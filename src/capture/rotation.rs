@@ -357,7 +357,10 @@ impl Rotation {
         if error.kind() != Kind::ClosedPipe && before.frames > 0 {
             let (frames, files) = (before.frames, self.finished.len());
             error = error.advice(format!(
-                "{frames} frames were written to the files before it, of which {files} are kept"
+                "{} {} written to the files before it, of which {files} {} kept",
+                error::counted(frames, "frame"),
+                if frames == 1 { "was" } else { "were" },
+                if files == 1 { "is" } else { "are" },
             ));
         }
         self.failed = Some(error.clone());

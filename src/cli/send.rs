@@ -28,7 +28,7 @@ use super::args::Color;
 use super::text::Text;
 use super::{Console, Outcome, confine};
 use crate::capture::{Interface, Target, Writer};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, counted};
 use crate::filter::Resolve;
 use crate::net::clock::wall;
 use crate::net::resolver::OnDemand;
@@ -84,10 +84,10 @@ pub(super) fn run(args: &SendArgs, color: Color, console: &mut Console<'_>) -> R
             }
         }
         let written = writer.finish()?;
-        console.note(&match written.frames {
-            1 => "1 packet written".to_owned(),
-            many => format!("{many} packets written"),
-        });
+        console.note(&format_args!(
+            "{} written",
+            counted(written.frames, "packet")
+        ));
         return Ok(Outcome::Done);
     }
     let format = args.format.unwrap_or(Show::Detail);

@@ -13,7 +13,7 @@ use super::table::Pages;
 use super::tally::Tally;
 use super::text::Text;
 use super::{Console, Outcome, time};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, counted};
 use crate::filter::Filter;
 use crate::net::signals::Signals;
 use crate::survey::reassembly::{Reassembly, Together};
@@ -448,7 +448,10 @@ impl Stage {
 
     fn broken(&self, error: &io::Error) -> Error {
         Error::write(
-            format!("writing to standard output after {} frames", self.done),
+            format!(
+                "writing to standard output after {}",
+                counted(self.done, "frame")
+            ),
             error,
         )
     }

@@ -21,7 +21,7 @@ use super::interface::Interface;
 use super::live::link::{Sender, Told};
 use super::route::Path;
 use super::{ring, sockopt};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, counted};
 use crate::wire::checksum::checksum;
 use crate::wire::frame::{Direction, LinkType, Time};
 
@@ -114,8 +114,9 @@ impl Burst {
             Kind::Write,
             doing,
             format!(
-                "the kernel refused {} of {all} packets: {}",
+                "the kernel refused {} of {}: {}",
                 self.failed,
+                counted(all, "packet"),
                 super::plain(&why)
             ),
         );

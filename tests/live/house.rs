@@ -12,6 +12,7 @@ use super::Powers;
 pub(super) fn trials(powers: Powers) -> Vec<Trial> {
     vec![
         powers.trial("ping_in_its_sandbox_learns_a_paths_mtu", learns_mtu),
+        powers.trial("ping_by_an_interface_needs_no_route", needs_no_route),
         powers.trial("sniff_that_fails_to_start_empties_nothing", empties_nothing),
     ]
 }
@@ -33,6 +34,21 @@ fn learns_mtu() -> Result<(), Failed> {
     let said = String::from_utf8(output.stdout)?;
     assert!(said.contains(r#""errno":90,"mtu":900,"#), "{said}");
     assert_eq!(output.status.code(), Some(1));
+    Ok(())
+}
+
+/// To all hosts and routers of a link, whatever the routing table says: as ping(8) of iputils.
+fn needs_no_route() -> Result<(), Failed> {
+    let link = "ip link add va type veth peer name vb && ip addr add 10.9.0.1/24 dev va && \
+        ip link set va up && ip link set vb up";
+    for target in ["224.0.0.1", "255.255.255.255"] {
+        let words = ["ping", "-b", "-I", "va", "-c", "1", "-W", "0.1", target];
+        let output = alone(link, &words)?;
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        assert!(said.contains("from 10.9.0.1 va: "), "{said}");
+        assert!(said.contains("1 packets transmitted, 0 received"), "{said}");
+    }
     Ok(())
 }
 

@@ -146,6 +146,32 @@ fn a_thousand_paths_keep_one_pace() {
 }
 
 #[test]
+fn an_interrupt_tells_what_was_given_up() {
+    let new = || {
+        let target = target(Ipv4Addr::new(10, 0, 0, 9));
+        Trace::new(Config::new(vec![target], Method::Udp))
+    };
+    let mut outbox = Outbox::default();
+    let mut trace = new();
+    assert!(trace.so_far().is_empty(), "nothing was asked");
+    trace.poll(Duration::ZERO, &mut outbox);
+    assert!(trace.so_far().is_empty(), "answers may come");
+    // Nobody answers: a second and a half later the first question to each hop is given up, of
+    // which as many are told as would be at the end.
+    let mut trace = new();
+    trace.poll(Duration::ZERO, &mut outbox);
+    trace.poll(Duration::from_millis(1600), &mut outbox);
+    assert_eq!(outbox.reports().count(), 0, "no row is complete");
+    let rows: Vec<_> = trace.so_far();
+    let ttls: Vec<u8> = rows.iter().map(|hop| hop.ttl).collect();
+    assert_eq!(ttls, [1, 2, 3, 4, 5]);
+    for hop in rows {
+        let outcomes: Vec<_> = hop.queries.iter().map(|query| &query.outcome).collect();
+        assert_eq!(outcomes, [&Outcome::Lost]);
+    }
+}
+
+#[test]
 fn what_the_kernel_refuses_is_told() {
     let mut trace = Trace::new(Config::new(
         vec![target(Ipv4Addr::new(10, 0, 0, 9))],

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use super::Written;
 use crate::capture::Compression;
 use crate::capture::reader::plain;
-use crate::error::{self, Error, Result};
+use crate::error::{self, Error, Result, counted};
 
 /// How many bytes are gathered before they are written: one write of a plain capture, one
 /// member of a compressed one.
@@ -206,10 +206,10 @@ impl Sink {
         };
         match file.metadata() {
             Ok(found) if found.nlink() == 0 => {
-                let frames = self.written.frames;
+                let frames = counted(self.written.frames, "frame");
                 let gone = io::Error::new(
                     io::ErrorKind::NotFound,
-                    format!("the file was removed meanwhile, and {frames} frames with it"),
+                    format!("the file was removed meanwhile, and {frames} with it"),
                 );
                 Err(Error::write(format!("writing {}", self.name), &gone))
             }
@@ -321,8 +321,10 @@ impl Sink {
             Output::Stream(_) => "and there may be part of another".to_owned(),
         };
         let why = format!(
-            "{}; {frames} frames in {bytes} bytes are written whole, {state}",
-            plain(error)
+            "{}; {} in {bytes} bytes {} written whole, {state}",
+            plain(error),
+            counted(frames, "frame"),
+            if frames == 1 { "is" } else { "are" },
         );
         let error = io::Error::new(error.kind(), why);
         let error = Error::write(format!("writing {}", self.name), &error);

@@ -10,7 +10,7 @@ use super::show::{Shared, Show};
 use super::words;
 use crate::cli::args::{Ping as Args, Sort};
 use crate::cli::text::Text;
-use crate::error::Result;
+use crate::error::{Result, counted};
 use crate::probe::ping::{Ping, Report, Summary};
 
 /// Rows a page: a page is measured as a whole before it is drawn.
@@ -296,11 +296,11 @@ impl Show for Many {
         }
         self.page(shared, &mut output.text);
         output.text.display(&format_args!(
-            "\n{} targets: {} alive, {} unreachable; {} packets in {:.3} s\n",
-            self.targets,
+            "\n{}: {} alive, {} unreachable; {} in {:.3} s\n",
+            counted(self.targets.into(), "target"),
             self.alive,
             self.targets.saturating_sub(self.alive),
-            self.packets,
+            counted(self.packets, "packet"),
             self.seconds
         ));
         Ok(())

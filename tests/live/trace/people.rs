@@ -98,6 +98,12 @@ pub(super) fn interrupted() -> Result<(), Failed> {
     ensure(lines[1].starts_with(" 1  10.0.1.1 "), || lines.join("\n"))?;
     let whole = lines.iter().all(|line| !line.starts_with(" 9"));
     ensure(whole, || lines.join("\n"))?;
+    // Nothing is known yet but what was asked for.
+    let (code, lines) = interrupt(&["-f", "20", "10.0.99.1"], 1)?;
+    let heading = lines
+        .first()
+        .is_some_and(|it| it.starts_with("traceroute to "));
+    ensure(code == Some(1) && heading, || format!("{code:?} {lines:?}"))?;
     // Asked again and again, and reached each time.
     let words = [
         "-m", "4", "--cycles", "1000", "--format", "ndjson", "10.0.4.1",
