@@ -223,7 +223,9 @@ impl Show for Table {
             if let Some(end) = own.next().map(|(ttl, _)| *ttl) {
                 rows.retain(|ttl, _| *ttl <= end);
             }
-            rows.values().for_each(|row| legend.join(&row.legend));
+            for row in rows.values() {
+                legend.join(&row.legend);
+            }
             if self.several {
                 if at > 0 {
                     out.push(b'\n');
