@@ -91,7 +91,7 @@ impl Database {
         let damaged = || fault("the MaxMind DB is damaged");
         let start = metadata(&bytes).ok_or_else(damaged)?;
         let section = Section(bytes.get(start..).unwrap_or_default());
-        let number = |key| section.entry(0, key).and_then(|value| value.number());
+        let number = |key| section.entry(0, key).and_then(Value::number);
         let nodes = number("node_count").ok_or_else(damaged)?;
         let nodes = u32::try_from(nodes).map_err(|_| damaged())?;
         let width = match number("record_size") {
