@@ -252,6 +252,77 @@ mod tests {
         }
     }
 
+    /// A file of these data, to whose byte `at` all addresses below 128.0.0.0 lead.
+    fn holding(at: u8, data: &[u8]) -> Vec<u8> {
+        let mut bytes = vec![0, 0, 1 + 16 + at, 0, 0, 1];
+        bytes.extend([0; 16]);
+        bytes.extend(data);
+        bytes.extend(metadata(1, 24, 4));
+        bytes
+    }
+
+    /// Arrays in the last of each other, so many, around a boolean.
+    fn nest(arrays: usize) -> Vec<u8> {
+        [[1, 4].repeat(arrays), vec![1, 7]].concat()
+    }
+
+    /// A boolean, and arrays behind it with so many pointers to what was in front of them.
+    fn chain(arrays: u8, pointers: u8) -> Vec<u8> {
+        let mut data = vec![1, 7];
+        let mut last = 0;
+        for _ in 0..arrays {
+            let next = u8::try_from(data.len()).unwrap();
+            data.extend([pointers, 4]);
+            data.extend([0x20, last].repeat(pointers.into()));
+            last = next;
+        }
+        data
+    }
+
+    #[test]
+    fn what_is_too_deep_or_too_much_is_refused() {
+        let is_read = |data: &[u8]| AsTable::read(holding(0, data)).is_ok();
+        // The boolean is the innermost.
+        assert!(is_read(&nest(31)));
+        assert!(!is_read(&nest(32)));
+        // A pointer is one deeper than what it leads to, and stands in an array.
+        assert!(is_read(&chain(15, 1)));
+        assert!(!is_read(&chain(16, 1)));
+        // Each array is more than three times the one before: 3^10 and what holds it.
+        assert!(is_read(&chain(9, 3)));
+        assert!(!is_read(&chain(11, 3)));
+    }
+
+    #[test]
+    fn what_leads_to_no_beginning_is_refused() {
+        // Two booleans and an array of a pointer: to the first, the second, into the first, to
+        // itself, to its array, behind all, and to a pointer.
+        for (to, is_read) in [
+            (0, true),
+            (2, true),
+            (1, false),
+            (6, false),
+            (4, false),
+            (8, false),
+        ] {
+            let data = [1, 7, 1, 7, 1, 4, 0x20, to];
+            assert_eq!(AsTable::read(holding(0, &data)).is_ok(), is_read, "{to}");
+        }
+        assert!(AsTable::read(holding(0, &[1, 7, 2, 4, 0x20, 0, 0x20, 4])).is_err());
+        // Low bits of a long pointer, which say nothing.
+        assert!(AsTable::read(holding(0, &[1, 7, 0x38, 0, 0, 0, 0])).is_ok());
+        assert!(AsTable::read(holding(0, &[1, 7, 0x3d, 0, 0, 0, 0])).is_err());
+        // A record of the tree into a value, behind all, and between tree and data.
+        assert!(AsTable::read(holding(2, &[1, 7, 1, 7])).is_ok());
+        assert!(AsTable::read(holding(1, &[1, 7, 1, 7])).is_err());
+        assert!(AsTable::read(holding(4, &[1, 7, 1, 7])).is_err());
+        for record in 2..17 {
+            let mut bytes = holding(0, &[1, 7]);
+            bytes.splice(2..3, [record]);
+            assert!(AsTable::read(bytes).is_err(), "{record}");
+        }
+    }
+
     #[test]
     fn a_pointer_in_a_circle_is_refused() {
         // A map whose key points to itself, and one whose value does.
@@ -259,11 +330,7 @@ mod tests {
             vec![0xe1, 0x20, 0x01, 0xa1, 1],
             [&[0xe1][..], &string("asn"), &[0x20, 0x05]].concat(),
         ] {
-            let mut bytes = vec![0, 0, 1 + 16, 0, 0, 1];
-            bytes.extend([0; 16]);
-            bytes.extend(&data);
-            bytes.extend(metadata(1, 24, 4));
-            assert!(AsTable::read(bytes).is_err(), "{data:02x?}");
+            assert!(AsTable::read(holding(0, &data)).is_err(), "{data:02x?}");
         }
     }
 }
