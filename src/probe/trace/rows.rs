@@ -57,9 +57,10 @@ pub(super) struct Rows {
     told: usize,
     /// The last row of the path, once it is known.
     end: Option<usize>,
-    /// How many rows have their first question put: all, or those up to where the target was
-    /// found before.
+    /// How many rows have their first question put.
     horizon: usize,
+    /// How many may have: all, or those up to where the target was found before.
+    far: usize,
     slowest: Option<Duration>,
     /// Addresses that were told, and where.
     addresses: Vec<(Ipv4Addr, u8)>,
@@ -95,7 +96,8 @@ impl Rows {
             began: None,
             told: 0,
             end: None,
-            horizon: far.min(count),
+            horizon: 0,
+            far: far.min(count),
             slowest: None,
             addresses: Vec::new(),
             appearance: untouched,
