@@ -91,7 +91,7 @@ impl Values {
                 _ => {
                     at = at
                         .checked_add(head.size)
-                        .filter(|at| *at <= section.len())?
+                        .filter(|at| *at <= section.len())?;
                 }
             }
             open.push(self.0.len());
