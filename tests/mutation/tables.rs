@@ -29,7 +29,7 @@ fn string(text: &str) -> Vec<u8> {
 /// pointer, the next quarter is of one in a list, the rest is of nobody.
 fn database() -> Vec<u8> {
     let mut bytes = vec![0, 0, 1, 0, 0, 2];
-    bytes.extend([0, 0, 2 + 16, 0, 0, 2 + 16 + 40]);
+    bytes.extend([0, 0, 2 + 16, 0, 0, 2 + 16 + 65]);
     bytes.extend([0; 16]);
     let data = bytes.len();
     bytes.push(0xe2);
@@ -38,8 +38,8 @@ fn database() -> Vec<u8> {
     bytes.extend(string("autonomous_system_organization"));
     // A pointer of one byte and three bits, to the first key.
     bytes.extend([0x20, 0x01]);
-    bytes.resize(bytes.len().max(data + 40), 0);
-    bytes.extend([0x02, 0x04, 0xe1]);
+    assert_eq!(bytes.len(), data + 65, "the second record leads here");
+    bytes.extend([0x01, 0x04, 0xe1]);
     bytes.extend(string("asn"));
     bytes.extend(string("AS64501"));
     bytes.extend(b"\xab\xcd\xefMaxMind.com");

@@ -97,7 +97,7 @@ fn routing_loop() -> Oddity {
 
 fn ttl() -> Oddity {
     let data = |from, ttl, id| {
-        let ip = Ip { ttl, id, ..REPLY };
+        let ip = Ip { id, ttl, ..REPLY };
         let segment = Tcp {
             from: 80,
             to: from,
@@ -107,7 +107,7 @@ fn ttl() -> Oddity {
         received(&tcp(&ip, &segment, b"x"))
     };
     let reset = |from, ttl, id| {
-        let ip = Ip { ttl, id, ..REPLY };
+        let ip = Ip { id, ttl, ..REPLY };
         let segment = Tcp {
             from: 80,
             to: from,
@@ -178,7 +178,7 @@ fn cooked(index: u32, hardware: u16, kind: u8, datagram: &[u8]) -> Vec<u8> {
 }
 
 fn own() -> Oddity {
-    let from = |source, id| echo(&Ip { source, id, ..IP }, id, 8);
+    let from = |source, id| echo(&Ip { id, source, ..IP }, id, 8);
     Oddity {
         id: "ipv4.source.own",
         odd: "Frame 2 arrives from the address that frame 1 was sent from",

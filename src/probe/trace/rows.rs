@@ -57,9 +57,10 @@ pub(super) struct Rows {
     told: usize,
     /// The last row of the path, once it is known.
     end: Option<usize>,
-    /// How many rows have their first question put: all, or those up to where the target was
-    /// found before.
+    /// How many rows have their first question put.
     horizon: usize,
+    /// How many may have: all, or those up to where the target was found before.
+    far: usize,
     /// How many rows there are up to where the target was found before.
     known: Option<usize>,
     slowest: Option<Duration>,
@@ -97,7 +98,8 @@ impl Rows {
             began: None,
             told: 0,
             end: None,
-            horizon: known.map_or(count, |known| known.min(count)),
+            horizon: 0,
+            far: known.map_or(count, |known| known.min(count)),
             known,
             slowest: None,
             addresses: Vec::new(),

@@ -350,7 +350,7 @@ fn a_frame_of_any_kind_shows_that_time_is_over() {
         lacks_first: true,
         lacks_last: true,
     };
-    assert_eq!(late, [told.clone()]);
+    assert_eq!(late, std::slice::from_ref(&told));
     assert_eq!(reassembly.late_by(at(62).unwrap()), []);
     assert_eq!(reassembly.unfinished().collect::<Vec<_>>(), [told]);
     // No IPv4, no fragment.

@@ -1,10 +1,12 @@
 //! Which question to a path goes when.
 //!
-//! The first question goes to all distances at once. The others go to distances that are known to
-//! lie on the path, because one as far or farther has answered, and a little beyond: nearly as far
-//! as a tool would have got that asks row by row with sixteen questions in flight. So a path is
-//! known about when its target is, for no more questions than such a tool puts, and one to each
-//! distance beyond the target.
+//! The first question goes at once to as many distances as there commonly are, and one farther for
+//! each that is no longer waited for. The others go to distances that are known to lie on the
+//! path, because one as far or farther has answered, and some beyond. A tool that asks row by row
+//! with sixteen questions in flight goes less far beyond at once, but puts all three questions to
+//! each distance there: what it does not save is what is kept back here. So a path is known about
+//! when its target is, for no more questions than such a tool puts, and one to each distance
+//! beyond the target.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -14,6 +16,11 @@ use super::super::row::{Row, Slot};
 use super::super::{Config, Pace};
 use super::Rows;
 
+/// So many first questions are beyond the path or on their way: most paths are shorter, and what
+/// goes beyond the target is in vain.
+const AHEAD: usize = 22;
+/// Where that keeps back first questions, they make room for as many others, up to this.
+const KEPT_BACK: usize = 8;
 /// Other questions that are on their way to rows not known to lie on the path. The tool with
 /// sixteen has asked five rows and one question more; where all but the last of the five are
 /// silent, that is all it asks.
@@ -34,7 +41,12 @@ impl Rows {
         let end = self.end;
         let behind = self.behind_last();
         if end.is_none() {
-            // Behind where the target was found before, the path turned out to go on.
+            // A silent row holds the tool with sixteen up until it is given up.
+            let on_the_way = self.rows.iter().take(behind);
+            let passed = on_the_way.filter(|row| row.heard().next().is_some() || row.is_settled());
+            let ahead = passed.count().saturating_add(AHEAD).min(self.far);
+            self.horizon = self.horizon.max(ahead);
+            // Behind what was asked first, the path turned out to go on.
             let mut asked = self.rows.iter().take(self.horizon).skip(behind);
             if asked.all(|row| row.slots.first().is_some_and(Slot::is_settled)) {
                 let farther = (behind + self.gap(config)).min(self.rows.len());
@@ -48,8 +60,8 @@ impl Rows {
             None => behind,
         };
         let mut ahead = match end {
-            Some(_) => 0,
-            None => self.ahead(behind, config),
+            None if !silent => self.ahead(behind, config),
+            _ => 0,
         };
         let flow = self.flow;
         // In the first round all rows have their first question before one has its second.
@@ -105,7 +117,7 @@ impl Rows {
     }
 
     /// How many questions may go to rows that are not known to lie on the path, beside the
-    /// first ones.
+    /// first ones: first questions that were kept back make room for as many others.
     fn ahead(&self, behind: usize, config: &Config) -> usize {
         // Where the pace is what takes time, what is asked in vain holds up the rest.
         let at_once = config.pace.packets;
@@ -123,7 +135,8 @@ impl Rows {
             .flat_map(|row| row.slots.iter().skip(1))
             .filter(|slot| !matches!(slot, Slot::Open(_)))
             .count();
-        IN_FLIGHT.saturating_sub(waiting + guessed)
+        let kept_back = self.far.saturating_sub(self.horizon).min(KEPT_BACK);
+        (IN_FLIGHT + kept_back).saturating_sub(waiting + guessed)
     }
 
     /// Asks rows again, slowly, where that can tell a limit on answers from loss.
