@@ -247,6 +247,17 @@ impl Ended {
         done
     }
 
+    /// Checks that it ended well, and that so many were shown or written.
+    #[track_caller]
+    fn comes_to(&self, fate: &str, number: u64) {
+        assert_eq!(
+            (self.code, self.adds_up(fate)),
+            (Some(0), number),
+            "{}",
+            self.err
+        );
+    }
+
     fn lines(&self) -> Vec<String> {
         let text = String::from_utf8_lossy(&self.out);
         text.lines().map(str::to_owned).collect()

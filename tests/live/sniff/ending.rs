@@ -24,12 +24,7 @@ pub(super) fn signals() -> Result<(), Failed> {
         sniffer.signal(signal)?;
         sniffer.signal(signal)?;
         let ended = sniffer.ended()?;
-        assert_eq!(
-            (ended.code, ended.adds_up("written")),
-            (Some(0), 200),
-            "{}",
-            ended.err
-        );
+        ended.comes_to("written", 200);
         assert_eq!(count(&path)?, 200);
     }
     Ok(())
@@ -47,12 +42,7 @@ pub(super) fn duration() -> Result<(), Failed> {
         "200ms",
     ];
     let ended = sniff(&words)?.ended()?;
-    assert_eq!(
-        (ended.code, ended.adds_up("written")),
-        (Some(0), 0),
-        "{}",
-        ended.err
-    );
+    ended.comes_to("written", 0);
     // A capture without packets still says of what it is one.
     assert_eq!(count(&path)?, 0);
     Ok(())
@@ -173,12 +163,7 @@ pub(super) fn down() -> Result<(), Failed> {
     assert!(sniffer.lines(1)?.swap_remove(0).starts_with("2 "));
     sniffer.signal("INT")?;
     let ended = sniffer.ended()?;
-    assert_eq!(
-        (ended.code, ended.adds_up("shown")),
-        (Some(0), 2),
-        "{}",
-        ended.err
-    );
+    ended.comes_to("shown", 2);
     Ok(())
 }
 

@@ -109,12 +109,7 @@ pub(super) fn rotates_by_time() -> Result<(), Failed> {
     for sniffer in sniffers {
         sniffer.signal("INT")?;
         let ended = sniffer.ended()?;
-        assert_eq!(
-            (ended.code, ended.adds_up("written")),
-            (Some(0), sent),
-            "{}",
-            ended.err
-        );
+        ended.comes_to("written", sent);
     }
     let files = names(plain.path())?;
     assert!(files.len() >= 3, "{files:?}");

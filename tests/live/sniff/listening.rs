@@ -35,12 +35,7 @@ pub(super) fn fanout() -> Result<(), Failed> {
     }
     sniffer.signal("INT")?;
     let ended = sniffer.ended()?;
-    assert_eq!(
-        (ended.code, ended.adds_up("written")),
-        (Some(0), 200),
-        "{}",
-        ended.err
-    );
+    ended.comes_to("written", 200);
     let fields = ["--format", "csv", "--fields", "udp.source_port,udp.length"];
     let mut flows: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for row in decode(&[&fields[..], &[&path]].concat())?.lines().skip(1) {

@@ -269,12 +269,7 @@ pub(super) fn backends() -> Result<(), Failed> {
         }
         drop(socket);
         let ended = sniffer.ended()?;
-        assert_eq!(
-            (ended.code, ended.adds_up("shown")),
-            (Some(0), 30),
-            "{}",
-            ended.err
-        );
+        ended.comes_to("shown", 30);
         assert_eq!(
             ended.err.contains("with pnet the direction"),
             backend == "pnet"
@@ -356,12 +351,7 @@ pub(super) fn limit() -> Result<(), Failed> {
         let sniffer = sniff(words)?;
         send(500)?;
         let ended = sniffer.ended()?;
-        assert_eq!(
-            (ended.code, ended.adds_up("shown")),
-            (Some(0), 7),
-            "{}",
-            ended.err
-        );
+        ended.comes_to("shown", 7);
     }
     Ok(())
 }
@@ -385,12 +375,7 @@ pub(super) fn rotates() -> Result<(), Failed> {
     send(55)?;
     sniffer.signal("INT")?;
     let ended = sniffer.ended()?;
-    assert_eq!(
-        (ended.code, ended.adds_up("written")),
-        (Some(0), 55),
-        "{}",
-        ended.err
-    );
+    ended.comes_to("written", 55);
     let kept = ["x-00004.pcapng", "x-00005.pcapng", "x-00006.pcapng"];
     assert_eq!(names(folder.path())?, kept);
     let mut counts = Vec::new();
@@ -407,12 +392,7 @@ pub(super) fn rotates() -> Result<(), Failed> {
     send(3000)?;
     sniffer.signal("INT")?;
     let ended = sniffer.ended()?;
-    assert_eq!(
-        (ended.code, ended.adds_up("written")),
-        (Some(0), 3000),
-        "{}",
-        ended.err
-    );
+    ended.comes_to("written", 3000);
     let mut sum = 0;
     let kept = names(folder.path())?;
     assert!(kept.len() > 2, "{kept:?}");
@@ -441,12 +421,7 @@ pub(super) fn asked() -> Result<(), Failed> {
     sniffer.lines(5)?;
     sniffer.signal("INT")?;
     let ended = sniffer.ended()?;
-    assert_eq!(
-        (ended.code, ended.adds_up("shown")),
-        (Some(0), 10),
-        "{}",
-        ended.err
-    );
+    ended.comes_to("shown", 10);
     Ok(())
 }
 
@@ -499,12 +474,7 @@ pub(super) fn fifo() -> Result<(), Failed> {
     }
     sniffer.signal("TERM")?;
     let ended = sniffer.ended()?;
-    assert_eq!(
-        (ended.code, ended.adds_up("written")),
-        (Some(0), 3),
-        "{}",
-        ended.err
-    );
+    ended.comes_to("written", 3);
     assert_eq!(decoder.wait()?.code(), Some(0));
     assert_eq!(names(folder.path())?, ["fifo"]);
     Ok(())
@@ -532,12 +502,7 @@ pub(super) fn pipe() -> Result<(), Failed> {
     }
     sniffer.signal("INT")?;
     let ended = sniffer.ended()?;
-    assert_eq!(
-        (ended.code, ended.adds_up("written")),
-        (Some(0), 5),
-        "{}",
-        ended.err
-    );
+    ended.comes_to("written", 5);
     let mut rest = String::new();
     lines.read_to_string(&mut rest)?;
     assert_eq!((rest.as_str(), decoder.wait()?.code()), ("", Some(0)));
