@@ -119,11 +119,7 @@ impl Inbox {
             )
         };
         let Ok(filled) = usize::try_from(result) else {
-            let error = io::Error::last_os_error();
-            return match error.kind() {
-                io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => Ok(0),
-                _ => Err(error),
-            };
+            return none_yet(io::Error::last_os_error());
         };
         for (slot, header) in self.slots.iter_mut().zip(headers.iter()).take(filled) {
             slot.length = usize::try_from(header.msg_len).unwrap_or(0);
@@ -137,6 +133,45 @@ impl Inbox {
         let more = if self.crowded { filled } else { 1 };
         self.wanted = filled.saturating_add(more).min(self.slots.len());
         Ok(filled)
+    }
+
+    /// Takes one message, if one has come, without name or control messages, and tells of no more:
+    /// half the work of [`receive`](Self::receive) for who knows how many there are and whence.
+    ///
+    /// # Errors
+    /// As there.
+    pub(super) fn receive_bare(&mut self, socket: BorrowedFd<'_>) -> io::Result<usize> {
+        self.filled = 0;
+        self.crowded = false;
+        let first = self.slots.first_mut();
+        let Some((slot, bytes)) = first.zip(self.bytes.get_mut(..self.size)) else {
+            return Ok(0);
+        };
+        // All of a message's length is told, whatever fits.
+        let flags = libc::MSG_DONTWAIT | libc::MSG_TRUNC;
+        // SAFETY: the descriptor is open while it is borrowed, and the kernel writes at most as
+        // many bytes as the slice it is given has, which is borrowed exclusively.
+        let result = unsafe {
+            libc::recv(
+                socket.as_raw_fd(),
+                bytes.as_mut_ptr().cast(),
+                bytes.len(),
+                flags,
+            )
+        };
+        let Ok(length) = usize::try_from(result) else {
+            return none_yet(io::Error::last_os_error());
+        };
+        slot.name.length = 0;
+        slot.control.length = 0;
+        slot.length = length.min(bytes.len());
+        slot.flags = if length > bytes.len() {
+            libc::MSG_TRUNC
+        } else {
+            0
+        };
+        self.filled = 1;
+        Ok(1)
     }
 
     /// Whether the last call brought all it asked for, so that there may be more.
@@ -157,10 +192,19 @@ impl Inbox {
     }
 }
 
+/// No message, unless it is for another reason than that there is none, or a signal came.
+fn none_yet(error: io::Error) -> io::Result<usize> {
+    match error.kind() {
+        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => Ok(0),
+        _ => Err(error),
+    }
+}
+
 /// Messages to be sent, copied here one after the other.
 #[derive(Debug)]
 pub(super) struct Outgoing {
     bytes: Vec<u8>,
+    controls: Vec<u8>,
     messages: Vec<Letter>,
     vectors: Vectors,
 }
@@ -168,8 +212,9 @@ pub(super) struct Outgoing {
 #[derive(Debug, Clone, Copy)]
 struct Letter {
     name: Name,
-    control: Control,
-    /// Where it ends in `bytes`; it begins where the one before ends.
+    /// Where its control messages end in `controls`, and it in `bytes`; both begin where those of
+    /// the one before end.
+    control_end: usize,
     end: usize,
 }
 
@@ -178,6 +223,7 @@ impl Outgoing {
     pub(super) fn new(slots: usize) -> Self {
         Self {
             bytes: Vec::new(),
+            controls: Vec::new(),
             messages: Vec::with_capacity(slots),
             vectors: Vectors::new(slots),
         }
@@ -186,6 +232,7 @@ impl Outgoing {
     /// Forgets all messages and keeps the room.
     pub(super) fn clear(&mut self) {
         self.bytes.clear();
+        self.controls.clear();
         self.messages.clear();
     }
 
@@ -202,9 +249,10 @@ impl Outgoing {
         if self.bytes.len() < start {
             self.bytes.resize(start, 0);
         }
+        self.controls.extend_from_slice(control.as_bytes());
         self.messages.push(Letter {
             name,
-            control: *control,
+            control_end: self.controls.len(),
             end: self.bytes.len(),
         });
     }
@@ -219,17 +267,17 @@ impl Outgoing {
         let before = first
             .checked_sub(1)
             .and_then(|last| self.messages.get(last));
-        let mut start = before.map_or(0, |letter| letter.end);
+        let (mut start, mut control_start) =
+            before.map_or((0, 0), |letter| (letter.end, letter.control_end));
         for letter in self.messages.iter_mut().skip(first) {
             let body = self.bytes.get_mut(start..letter.end).unwrap_or_default();
-            start = letter.end;
+            let control = self.controls.get_mut(control_start..letter.control_end);
+            let control = control.unwrap_or_default();
+            (start, control_start) = (letter.end, letter.control_end);
             self.vectors.push(
                 (letter.name.bytes.as_mut_ptr(), letter.name.as_bytes().len()),
                 (body.as_mut_ptr(), body.len()),
-                (
-                    letter.control.bytes.as_mut_ptr(),
-                    letter.control.as_bytes().len(),
-                ),
+                (control.as_mut_ptr(), control.len()),
             );
         }
         let headers = self.vectors.headers();
@@ -239,13 +287,14 @@ impl Outgoing {
         let count = c_uint::try_from(headers.len()).unwrap_or(0);
         let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
         // SAFETY: the descriptor is open while it is borrowed. Each of the `count` headers points
-        // to a name, an iovec and a control buffer of `self.messages` and `self.bytes`, borrowed
+        // to a name, an iovec and control messages of `self.messages`, `self.bytes` and
+        // `self.controls`, borrowed
         // above with the lengths that are filled; they outlive the call, and the kernel writes to
         // nothing but the headers' own lengths.
         let result = unsafe {
             match headers {
                 [header] => {
-                    let sent = libc::sendmsg(socket.as_raw_fd(), &raw const header.msg_hdr, flags);
+                    let sent = alone(socket, &header.msg_hdr, flags);
                     if sent < 0 { -1 } else { 1 }
                 }
                 headers => {
@@ -254,6 +303,28 @@ impl Outgoing {
             }
         };
         usize::try_from(result).map_err(|_| io::Error::last_os_error())
+    }
+}
+
+/// Sends one message; one without control messages by the shorter way.
+///
+/// # Safety
+/// As for sendmsg(2); there must be one iovec.
+unsafe fn alone(socket: BorrowedFd<'_>, header: &msghdr, flags: c_int) -> isize {
+    // SAFETY: the caller vouches for all that the header points to.
+    unsafe {
+        if header.msg_controllen != 0 {
+            return libc::sendmsg(socket.as_raw_fd(), header, flags);
+        }
+        let body = *header.msg_iov;
+        libc::sendto(
+            socket.as_raw_fd(),
+            body.iov_base,
+            body.iov_len,
+            flags,
+            header.msg_name.cast(),
+            header.msg_namelen,
+        )
     }
 }
 

@@ -87,8 +87,10 @@ pub fn drive<M: Machine>(
     let mut leaving: Outbox<M::Report> = Outbox::default();
     let mut gone = 0_usize;
     let mut blocked: Option<Duration> = None;
+    // When something was last told, where that was right now.
+    let mut told: Option<Duration> = None;
     loop {
-        let now = clock.now();
+        let now = told.take().unwrap_or_else(|| clock.now());
         if watcher.look(machine, now).is_break() {
             return Ok(Ending::Stopped);
         }
@@ -156,7 +158,10 @@ pub fn drive<M: Machine>(
                 limit = limit.min(GLANCE);
             }
         }
-        let mut sink = |now, event: &Event<'_>| machine.handle(now, event, &mut outbox);
+        let mut sink = |now, event: &Event<'_>| {
+            told = Some(now);
+            machine.handle(now, event, &mut outbox);
+        };
         if engine.wait(limit, room, watcher.wake())? {
             engine.receive(clock, &mut sink);
         } else if !limit.is_zero() {

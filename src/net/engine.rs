@@ -175,6 +175,10 @@ pub struct Engine {
     raw: bool,
     source: Option<Ipv4Addr>,
     stamp_flags: u32,
+    /// What makes replies be stamped, whether they are, and since how many probes in vain.
+    hearing_flags: u32,
+    times_replies: bool,
+    unstamped: usize,
     /// What makes a packet be stamped.
     record_flags: u32,
     inbox: Inbox,
@@ -183,6 +187,10 @@ pub struct Engine {
     unanswered: Unanswered,
     /// A UDP datagram whose header the kernel hid and we wrote again.
     rebuilt: Vec<u8>,
+    /// Probes that went since replies were last looked for: on this host there are as many by now.
+    expected: usize,
+    /// What is ready is only supposed to be so.
+    unasked: bool,
 }
 
 /// Whether the network card has been seen to time what is sent, and what comes.
@@ -309,6 +317,7 @@ impl Engine {
         blocked: Option<usize>,
         wake: Option<BorrowedFd<'_>>,
     ) -> Result<bool> {
+        self.unasked = false;
         if limit.is_zero() && blocked.is_none() && self.raw {
             let hearing = self.ports.iter().map(|port| port.role.hears());
             if hearing.clone().filter(|hears| *hears).count() == 1 {
@@ -318,6 +327,7 @@ impl Engine {
                     flags.set(PollFlags::POLLIN, hears);
                     flags
                 }));
+                self.unasked = true;
                 return Ok(true);
             }
         }

@@ -83,13 +83,11 @@ pub enum Event<'a> {
         /// When the kernel or the hardware let it go.
         stamp: Stamp,
     },
-    /// A probe was handed to the kernel: `began` and `now` enclose the call. Told for each probe
+    /// A probe was handed to the kernel, in a call before which it was `now`. Told for each probe
     /// that is not [`SendFailed`](Self::SendFailed), before anything it caused.
     HandedOver {
         /// Which probe.
         id: ProbeId,
-        /// Time before the call that sent it, in nanoseconds of the run.
-        began: u64,
     },
     /// A probe was refused by the kernel.
     SendFailed {

@@ -94,10 +94,7 @@ pub(crate) fn drive<M: Machine>(
             }
             let bytes = datagram(&probe, Ipv4Addr::LOCALHOST, &body);
             assert_eq!(bytes::residue(&bytes), 0, "a wrong checksum: {bytes:02x?}");
-            let handed = Event::HandedOver {
-                id: probe.id,
-                began: at,
-            };
+            let handed = Event::HandedOver { id: probe.id };
             machine.handle(now, &handed, &mut outbox);
             if sight == Sight::LateStamps {
                 let source = dotquad::probe::Source::Kernel;

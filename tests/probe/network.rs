@@ -61,7 +61,7 @@ pub enum Mail {
         payload: Vec<u8>,
     },
     Sent(ProbeId, Stamp),
-    HandedOver(ProbeId, u64),
+    HandedOver(ProbeId),
     SendFailed(ProbeId, i32, Option<u32>),
     LocalDrops(u64),
 }
@@ -125,10 +125,7 @@ impl Mail {
                 id: *id,
                 stamp: *stamp,
             },
-            Self::HandedOver(id, began) => Event::HandedOver {
-                id: *id,
-                began: *began,
-            },
+            Self::HandedOver(id) => Event::HandedOver { id: *id },
             Self::SendFailed(id, error, mtu) => Event::SendFailed {
                 id: *id,
                 error: *error,

@@ -419,11 +419,16 @@ fn assemble(
         raw,
         source: options.source,
         stamp_flags,
+        hearing_flags: hearing_flags(options),
+        times_replies: true,
+        unstamped: 0,
         record_flags: record_flags(options),
         inbox,
         outgoing: Outgoing::new(BATCH),
         cards: Cards::default(),
         unanswered: Unanswered::default(),
         rebuilt: Vec::new(),
+        expected: 0,
+        unasked: false,
     })
 }

@@ -20,6 +20,9 @@ const SCM_TS_OPT_ID: c_int = 81;
 /// `IP_DF` of the IPv4 header's flags and fragment offset.
 const DONT_FRAGMENT: u16 = 0x4000;
 
+/// After so many probes without send stamps, replies have none either: they would be timed in vain.
+const UNSTAMPED: usize = 1000;
+
 /// How often a probe is tried again after an error that belonged to an earlier one.
 const ATTEMPTS: u32 = 64;
 
@@ -92,6 +95,7 @@ impl Engine {
                 *at = at.saturating_add(1);
                 continue;
             }
+            self.time_replies(probe.stamped);
             match self.post(index, outbox, at, impatient, clock, sink) {
                 Rest::Went | Rest::Anew => {}
                 Rest::Waits(progress) => return progress,
@@ -193,6 +197,23 @@ impl Engine {
         self.outgoing.push(name, &control, append);
     }
 
+    /// Has replies stamped when their probes are, and not when probes have long had none.
+    fn time_replies(&mut self, stamped: bool) {
+        if stamped {
+            self.unstamped = 0;
+        }
+        let wanted = self.unstamped < UNSTAMPED;
+        if wanted == self.times_replies {
+            return;
+        }
+        self.times_replies = wanted;
+        let flags = if wanted { self.hearing_flags } else { 0 };
+        let hearing = self.ports.iter().filter(|port| port.role == Role::Hearing);
+        for port in hearing {
+            let _ = sockopt::set(port.socket.as_fd(), libc::SOL_SOCKET, TIMESTAMPING, &flags);
+        }
+    }
+
     /// Hands the messages written to the kernel.
     fn post<R>(
         &mut self,
@@ -214,8 +235,7 @@ impl Engine {
                 Ok(sent) => {
                     attempts = 0;
                     first = first.saturating_add(sent);
-                    let now = clock.now();
-                    let began = u64::try_from(began.as_nanos()).unwrap_or(u64::MAX);
+                    self.expected = self.expected.saturating_add(sent);
                     for _ in 0..sent {
                         let Some((probe, _, body)) = outbox.probe(*at) else {
                             break;
@@ -223,17 +243,14 @@ impl Engine {
                         if let Some(stamps) = &mut port.stamps {
                             stamps.went(probe.id, probe.stamped);
                         }
+                        if !probe.stamped {
+                            self.unstamped = self.unstamped.saturating_add(1);
+                        }
                         if let Role::Udp(from) = port.role {
                             let to = SocketAddrV4::new(probe.destination, udp_port(body));
                             self.unanswered.went(from, to, probe.id);
                         }
-                        sink(
-                            now,
-                            &Event::HandedOver {
-                                id: probe.id,
-                                began,
-                            },
-                        );
+                        sink(began, &Event::HandedOver { id: probe.id });
                         *at = at.saturating_add(1);
                     }
                     continue;

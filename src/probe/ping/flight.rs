@@ -73,14 +73,26 @@ impl Hasher for Spread {
     }
 }
 
+/// The probes by target and sequence number.
+#[derive(Debug)]
+enum Table {
+    /// Of one target: each has the place of its sequence number, so that a flood touches little
+    /// memory, one probe beside the other.
+    One(Vec<Option<Flight>>),
+    /// Of many.
+    Many {
+        flights: HashMap<u64, Flight, BuildHasherDefault<Spread>>,
+        /// Those no longer waited for, the oldest first.
+        ended: VecDeque<ProbeId>,
+    },
+}
+
 /// The table.
 #[derive(Debug)]
 pub(super) struct Flights {
-    table: HashMap<u64, Flight, BuildHasherDefault<Spread>>,
+    table: Table,
     /// When to give up which; entries of probes that ended sooner are dropped as they surface.
     deadlines: BinaryHeap<Reverse<(u64, ProbeId)>>,
-    /// Those no longer waited for, the oldest first.
-    ended: VecDeque<ProbeId>,
     waiting: usize,
     sequence_bits: u32,
 }
@@ -89,10 +101,16 @@ impl Flights {
     /// A table that has room for a probe to each of so many targets, within bounds.
     pub(super) fn new(sequence_bits: u32, targets: u32) -> Self {
         let room = REMEMBERED.min(targets as usize);
+        let table = match targets {
+            0 | 1 => Table::One(Vec::new()),
+            _ => Table::Many {
+                flights: HashMap::with_capacity_and_hasher(room, BuildHasherDefault::default()),
+                ended: VecDeque::new(),
+            },
+        };
         Self {
-            table: HashMap::with_capacity_and_hasher(room, BuildHasherDefault::default()),
+            table,
             deadlines: BinaryHeap::new(),
-            ended: VecDeque::new(),
             waiting: 0,
             sequence_bits: sequence_bits.min(16),
         }
@@ -108,9 +126,16 @@ impl Flights {
         self.waiting
     }
 
+    fn at(&self, key: u64) -> Option<&Flight> {
+        match &self.table {
+            Table::One(flights) => flights.get(usize::try_from(key).ok()?)?.as_ref(),
+            Table::Many { flights, .. } => flights.get(&key),
+        }
+    }
+
     /// Whoever has the sequence number that probe `number` to `target` would have.
     pub(super) fn occupant(&self, target: u32, number: u64) -> Option<&Flight> {
-        self.table.get(&self.key(target, number))
+        self.at(self.key(target, number))
     }
 
     pub(super) fn get(&self, target: u32, number: u64) -> Option<&Flight> {
@@ -119,12 +144,16 @@ impl Flights {
     }
 
     pub(super) fn by_id(&self, id: ProbeId) -> Option<&Flight> {
-        self.table.get(&self.key_of(id)).filter(|f| f.id() == id)
+        self.at(self.key_of(id)).filter(|f| f.id() == id)
     }
 
     pub(super) fn by_id_mut(&mut self, id: ProbeId) -> Option<&mut Flight> {
         let key = self.key_of(id);
-        self.table.get_mut(&key).filter(|f| f.id() == id)
+        let flight = match &mut self.table {
+            Table::One(flights) => flights.get_mut(usize::try_from(key).ok()?)?.as_mut(),
+            Table::Many { flights, .. } => flights.get_mut(&key),
+        };
+        flight.filter(|f| f.id() == id)
     }
 
     fn key_of(&self, id: ProbeId) -> u64 {
@@ -137,7 +166,21 @@ impl Flights {
             self.deadlines.push(Reverse((deadline, flight.id())));
         }
         let key = self.key(flight.target, flight.number);
-        self.table.insert(key, flight);
+        match &mut self.table {
+            Table::One(flights) => {
+                let place = usize::try_from(key).unwrap_or(usize::MAX);
+                // No further than sequence numbers go.
+                if flights.len() <= place && place < REMEMBERED {
+                    flights.resize(place + 1, None);
+                }
+                if let Some(room) = flights.get_mut(place) {
+                    *room = Some(flight);
+                }
+            }
+            Table::Many { flights, .. } => {
+                flights.insert(key, flight);
+            }
+        }
         self.waiting += 1;
     }
 
@@ -148,21 +191,29 @@ impl Flights {
         flight.state = state;
         if before.state == State::Waiting {
             self.waiting = self.waiting.saturating_sub(1);
-            self.ended.push_back(id);
-            if self.ended.len() > REMEMBERED {
-                self.forget();
-            }
+            self.forget_before(id);
         }
         Some(before)
     }
 
-    fn forget(&mut self) {
-        let Some(oldest) = self.ended.pop_front() else {
+    /// Of many targets' probes, the one that ended the longest ago makes room for this one.
+    fn forget_before(&mut self, id: ProbeId) {
+        let Table::Many { ended, .. } = &mut self.table else {
             return;
         };
-        if self.by_id(oldest).is_some() {
-            let key = self.key_of(oldest);
-            self.table.remove(&key);
+        ended.push_back(id);
+        if ended.len() <= REMEMBERED {
+            return;
+        }
+        let Some(oldest) = ended.pop_front() else {
+            return;
+        };
+        let key = self.key_of(oldest);
+        let is_there = self.by_id(oldest).is_some();
+        if let Table::Many { flights, .. } = &mut self.table
+            && is_there
+        {
+            flights.remove(&key);
         }
     }
 
@@ -186,8 +237,17 @@ impl Flights {
 
     /// All that are waited for, by target and number.
     pub(super) fn all_waiting(&self) -> Vec<ProbeId> {
-        let waiting = self.table.values().filter(|f| f.state == State::Waiting);
-        let mut ids: Vec<ProbeId> = waiting.map(Flight::id).collect();
+        let waiting = |flight: &&Flight| flight.state == State::Waiting;
+        let mut ids: Vec<ProbeId> = match &self.table {
+            Table::One(flights) => {
+                let flights = flights.iter().flatten();
+                flights.filter(waiting).map(Flight::id).collect()
+            }
+            Table::Many { flights, .. } => {
+                let flights = flights.values();
+                flights.filter(waiting).map(Flight::id).collect()
+            }
+        };
         ids.sort_unstable();
         ids
     }

@@ -76,12 +76,11 @@ pub(super) fn milliseconds(wall: Duration, now: Duration) -> u32 {
 
 /// What nobody who has not seen the probe can know about it.
 pub(super) fn cookie(seed: [u64; 2], target: Ipv4Addr, number: u64) -> u64 {
-    let mut hash = DefaultHasher::new();
     let [a, b] = seed;
-    hash.write_u64(a);
-    hash.write_u64(b);
-    hash.write_u32(target.to_bits());
-    hash.write_u64(number);
+    let mut hash = DefaultHasher::new();
+    // In one go: the hash takes a third of the time of four.
+    hash.write_u128(u128::from(a) << 64 | u128::from(b));
+    hash.write_u128(u128::from(target.to_bits()) << 64 | u128::from(number));
     hash.finish()
 }
 
@@ -97,17 +96,9 @@ pub(super) fn port(config: &Config, number: u64) -> u16 {
 
 /// The beginning of a payload.
 pub(super) fn proof(seed: [u64; 2], target: Ipv4Addr, number: u64) -> [u8; PROOF] {
-    let mut bytes = [0; PROOF];
-    let number32 = (number & 0xffff_ffff) as u32;
-    let parts = cookie(seed, target, number)
-        .to_be_bytes()
-        .into_iter()
-        .chain(target.octets())
-        .chain(number32.to_be_bytes());
-    for (to, from) in bytes.iter_mut().zip(parts) {
-        *to = from;
-    }
-    bytes
+    let cookie = u128::from(cookie(seed, target, number));
+    let claim = u128::from(target.to_bits()) << 32 | u128::from(number & 0xffff_ffff);
+    (cookie << 64 | claim).to_be_bytes()
 }
 
 /// What `payload` claims to be: the target and the lowest 32 bits of the number. Nothing is
@@ -117,34 +108,59 @@ pub(super) fn claim(payload: &[u8]) -> Option<(Ipv4Addr, u32)> {
     Some((Ipv4Addr::from_bits(lens.u32(8)?), lens.u32(12)?))
 }
 
-/// The byte at `index` of a payload, behind the proof.
-fn filler(pattern: &[u8], index: usize) -> u8 {
-    let [low, ..] = index.to_le_bytes();
-    let repeated = index.checked_rem(pattern.len());
-    repeated
-        .and_then(|at| pattern.get(at).copied())
-        .unwrap_or(low)
+/// What a payload repeats where no pattern is asked for: each byte is its own index.
+const INDICES: [u8; 256] = {
+    let mut bytes = [0; 256];
+    let mut rest: &mut [u8] = &mut bytes;
+    let mut index = 0;
+    while let [first, more @ ..] = rest {
+        *first = index;
+        index = index.wrapping_add(1);
+        rest = more;
+    }
+    bytes
+};
+
+/// The bytes of a payload from index `from` up to `to`, in parts: what stands behind the proof.
+fn filler(pattern: &[u8], from: usize, to: usize) -> impl Iterator<Item = &[u8]> {
+    let period = if pattern.is_empty() {
+        &INDICES
+    } else {
+        pattern
+    };
+    let mut at = from;
+    std::iter::from_fn(move || {
+        let left = to.checked_sub(at).filter(|&left| left > 0)?;
+        let part = period.get(at.checked_rem(period.len())?..)?;
+        let part = part.get(..left).unwrap_or(part);
+        at = at.saturating_add(part.len());
+        Some(part)
+    })
 }
 
 /// The first byte of `payload` that is not what probe `which` carried.
 pub(super) fn wrong_byte(config: &Config, which: Which, payload: &[u8]) -> Option<WrongByte> {
+    let sent = usize::from(size(config, which.number)).min(payload.len());
     let proof = proof(config.seed, which.target, which.number);
-    let sent = usize::from(size(config, which.number));
-    payload
-        .iter()
-        .take(sent)
-        .enumerate()
-        .find_map(|(at, &was)| {
-            let should = proof
-                .get(at)
-                .copied()
-                .unwrap_or_else(|| filler(&config.pattern, at));
-            (was != should).then(|| WrongByte {
-                index: u32::try_from(at).unwrap_or(u32::MAX),
-                should,
-                was,
-            })
-        })
+    let parts = filler(&config.pattern, PROOF, sent);
+    let mut rest = payload.get(..sent)?;
+    for should in std::iter::once(proof.as_slice()).chain(parts) {
+        let (was, later) = rest.split_at_checked(should.len()).unwrap_or((rest, &[]));
+        // All of it at once: almost always nothing is wrong.
+        if !should.starts_with(was) {
+            let before = sent.saturating_sub(rest.len());
+            return (before..)
+                .zip(should.iter().zip(was))
+                .find(|(_, (should, was))| should != was)
+                .map(|(at, (&should, &was))| WrongByte {
+                    index: u32::try_from(at).unwrap_or(u32::MAX),
+                    should,
+                    was,
+                });
+        }
+        rest = later;
+    }
+    None
 }
 
 /// Appends the probe: everything behind the IPv4 header, with its checksum.
@@ -198,8 +214,8 @@ fn icmp(out: &mut Vec<u8>, kind: u8, identifier: u16, sequence: u16) {
 fn payload(config: &Config, which: Which, out: &mut Vec<u8>) {
     let size = usize::from(size(config, which.number));
     let proof = proof(config.seed, which.target, which.number);
-    out.extend(proof.iter().take(size));
-    out.extend((PROOF..size).map(|index| filler(&config.pattern, index)));
+    out.extend_from_slice(proof.get(..size).unwrap_or(&proof));
+    filler(&config.pattern, PROOF, size).for_each(|part| out.extend_from_slice(part));
 }
 
 /// The interface identification object (RFC 8335 section 2.1) in its extension structure.

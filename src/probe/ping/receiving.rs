@@ -131,10 +131,10 @@ impl Ping {
                     self.settle(held.id, held.reply, outbox);
                 }
             }
-            Event::HandedOver { id, began } => {
+            Event::HandedOver { id } => {
                 if let Some(flight) = self.flights.by_id_mut(id) {
-                    // Not before it was handed out, and not in the future.
-                    flight.sent = began.min(nanoseconds(now)).max(flight.sent);
+                    // Not before it was handed out.
+                    flight.sent = nanoseconds(now).max(flight.sent);
                 }
             }
             Event::SendFailed { id, error, mtu } => self.refused(id, error, mtu, outbox),

@@ -329,11 +329,11 @@ impl Machine for Trace {
                     self.touched.push(number);
                 }
             }
-            Event::HandedOver { id, began } => {
+            Event::HandedOver { id } => {
                 if let Some((number, index)) = self.by_id(id)
                     && let Some(path) = self.path(number)
                 {
-                    path.handed_over(index, Duration::from_nanos(began));
+                    path.handed_over(index, now);
                 }
             }
             Event::SendFailed { id, error, mtu } => {

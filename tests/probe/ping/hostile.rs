@@ -410,7 +410,7 @@ fn any_bytes_at_all() {
                     payload: bytes,
                 },
                 5 => Mail::SendFailed(id, 1, None),
-                _ => Mail::HandedOver(id, dice.roll()),
+                _ => Mail::HandedOver(id),
             };
             post.deliver(at, mail);
         });

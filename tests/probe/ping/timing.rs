@@ -47,7 +47,7 @@ fn with_stamp_after(later: Option<Duration>) -> (Duration, Rtt) {
         ..one(1)
     };
     let (_, told) = run(config, move |now, _, probe, body, post| {
-        post.deliver(now, Mail::HandedOver(probe.id, now.as_nanos() as u64));
+        post.deliver(now, Mail::HandedOver(probe.id));
         let sent = stamp(WALL, now + micros(10));
         if let Some(later) = later {
             post.deliver(now + later, Mail::Sent(probe.id, sent));
@@ -98,7 +98,7 @@ fn the_card_is_believed_where_it_times_both_ways() {
             ..one(1)
         };
         let (_, told) = run(config, move |now, _, probe, body, post| {
-            post.deliver(now, Mail::HandedOver(probe.id, now.as_nanos() as u64));
+            post.deliver(now, Mail::HandedOver(probe.id));
             let kernel = stamp(WALL, now + micros(10));
             post.deliver(now + micros(20), Mail::Sent(probe.id, kernel));
             if let Some(later) = later {
@@ -192,7 +192,7 @@ fn the_sums_are_those_of_the_formulas() {
 fn a_probe_that_the_kernel_takes_late_is_timed_from_then() {
     let (_, told) = run(one(1), |now, _, probe, body, post| {
         let began = now + ms(700);
-        post.deliver(began, Mail::HandedOver(probe.id, began.as_nanos() as u64));
+        post.deliver(began, Mail::HandedOver(probe.id));
         let reply = reply_from(probe.destination, echo(body));
         post.deliver(began + ms(800), reply);
     });
