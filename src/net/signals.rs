@@ -1,41 +1,47 @@
 //! Signals as a flag that is looked at, so that whoever writes can finish what it began.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 
 use nix::sys::signal::{SigSet, Signal};
+use signal_hook::flag;
 
 use crate::error::{Error, Result};
 
 /// Watches for the signals that ask a program to end, or how it goes.
 #[derive(Debug)]
 pub struct Signals {
-    caught: Arc<AtomicU8>,
-    asked: Arc<AtomicU32>,
-    answered: u32,
+    /// The number of the last signal that asked for an end; 0 before there was one.
+    caught: Arc<AtomicUsize>,
+    /// One that comes while this is set acts as usual.
+    enough: Arc<AtomicBool>,
+    /// So many more are heeded as the first was.
+    patience: AtomicU32,
+    asked: Arc<AtomicBool>,
 }
 
 impl Signals {
     /// Starts watching for SIGINT, SIGTERM and SIGHUP, and keeps SIGXFSZ from killing: a write
     /// past RLIMIT_FSIZE then fails with EFBIG, which can be told to the user (setrlimit(2)).
+    /// Call it before any other thread starts.
     ///
-    /// Call it before any other thread starts: the signals are blocked in this thread and in
-    /// those it starts, and taken by one that waits for them. After the first signal the
-    /// others act as usual, so that a second Ctrl-C ends even a program that is stuck.
+    /// After the first signal the others act as usual, so that a second Ctrl-C ends even a
+    /// program that is stuck.
     ///
     /// # Errors
-    /// When the thread cannot be started or the signals not be blocked.
+    /// When the signals cannot be watched.
     pub fn watch() -> Result<Self> {
-        Self::start(&[], 1)
+        Self::start(&[], 0)
     }
 
     /// As [`watch`](Self::watch), for who has an end to make: a second signal changes nothing, the
-    /// third acts as usual. SIGUSR1 asks how it goes.
+    /// third acts as usual, as does one that finds the first not looked at. SIGUSR1 asks how it
+    /// goes.
     ///
     /// # Errors
     /// As [`watch`](Self::watch).
     pub fn watch_live() -> Result<Self> {
-        Self::start(&[Signal::SIGUSR1], 2)
+        Self::start(&[Signal::SIGUSR1], 1)
     }
 
     /// As [`watch`](Self::watch); SIGQUIT asks how it goes, as ping(8) has it.
@@ -43,64 +49,62 @@ impl Signals {
     /// # Errors
     /// As [`watch`](Self::watch).
     pub fn watch_quit() -> Result<Self> {
-        Self::start(&[Signal::SIGQUIT], 1)
+        Self::start(&[Signal::SIGQUIT], 0)
     }
 
     fn start(asking: &[Signal], patience: u32) -> Result<Self> {
         let failed = |error: &dyn std::fmt::Display| Error::usage("watching for signals", error);
-        let mut ending = SigSet::empty();
-        for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
-            ending.add(signal);
-        }
-        let mut awaited = ending;
-        awaited.extend(asking.iter().copied());
-        let mut blocked = awaited;
+        let mut blocked = SigSet::empty();
         blocked.add(Signal::SIGXFSZ);
         blocked.thread_block().map_err(|error| failed(&error))?;
         let signals = Self {
             caught: Arc::default(),
+            enough: Arc::default(),
+            patience: AtomicU32::new(patience),
             asked: Arc::default(),
-            answered: 0,
         };
-        let (caught, asked) = (Arc::clone(&signals.caught), Arc::clone(&signals.asked));
-        std::thread::Builder::new()
-            .spawn(move || {
-                let mut left = patience;
-                while let Ok(signal) = awaited.wait() {
-                    if !ending.contains(signal) {
-                        asked.fetch_add(1, Ordering::AcqRel);
-                        continue;
-                    }
-                    let number = u8::try_from(signal as i32).unwrap_or(u8::MAX);
-                    // The first one is the one that was heeded.
-                    let _ = caught.compare_exchange(0, number, Ordering::AcqRel, Ordering::Acquire);
-                    left = left.saturating_sub(1);
-                    if left == 0 {
-                        break;
-                    }
-                }
-                // Only blocked signals wait; from now on they may act.
-                let _ = ending.thread_unblock();
-                loop {
-                    std::thread::park();
-                }
-            })
-            .map_err(|error| failed(&error))?;
+        for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
+            signals.end_at(signal).map_err(|error| failed(&error))?;
+        }
+        for signal in asking {
+            flag::register(*signal as i32, Arc::clone(&signals.asked))
+                .map_err(|error| failed(&error))?;
+        }
         Ok(signals)
+    }
+
+    fn end_at(&self, signal: Signal) -> std::io::Result<()> {
+        let number = signal as i32;
+        let value = usize::try_from(number).unwrap_or(usize::MAX);
+        // In this order they are done when it comes.
+        flag::register_conditional_default(number, Arc::clone(&self.enough))?;
+        flag::register_usize(number, Arc::clone(&self.caught), value)?;
+        flag::register(number, Arc::clone(&self.enough))?;
+        Ok(())
     }
 
     /// True once for each time that the signal that asks came, those that came together being one.
     pub fn asked(&mut self) -> bool {
-        let asked = self.asked.load(Ordering::Acquire);
-        std::mem::replace(&mut self.answered, asked) != asked
+        self.asked.load(Ordering::Relaxed) && self.asked.swap(false, Ordering::AcqRel)
     }
 
     /// The number of the signal that came, if one did.
     #[must_use]
     pub fn interrupted(&self) -> Option<u8> {
-        match self.caught.load(Ordering::Acquire) {
-            0 => None,
-            signal => Some(signal),
+        let caught = self.caught.load(Ordering::Acquire);
+        if caught == 0 {
+            return None;
         }
+        let less = |patience: u32| patience.checked_sub(1);
+        let order = Ordering::AcqRel;
+        if self.enough.load(Ordering::Acquire)
+            && self
+                .patience
+                .fetch_update(order, Ordering::Acquire, less)
+                .is_ok()
+        {
+            self.enough.store(false, Ordering::Release);
+        }
+        Some(u8::try_from(caught).unwrap_or(u8::MAX))
     }
 }
