@@ -198,7 +198,9 @@ impl Ping {
             if let Some(tally) = self.tallies.get_mut(before.target as usize) {
                 tally.end();
             }
-            if let Some(address) = self.address(before.target) {
+            if self.networks.are_limited()
+                && let Some(address) = self.address(before.target)
+            {
                 self.networks.leave(address);
             }
         }

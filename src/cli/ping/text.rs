@@ -40,7 +40,6 @@ pub(super) struct Lines {
     multicast: bool,
     /// Percentiles and what else ping(8) lacks.
     more: bool,
-    histogram: bool,
     /// ping(8) tells the pace where answers make it.
     paced: bool,
     identifier: u16,
@@ -48,7 +47,8 @@ pub(super) struct Lines {
     routes: Routes,
     /// Probes that have their dot.
     dots: u64,
-    spread: Spread,
+    /// Where a histogram is asked for.
+    spread: Option<Spread>,
     times: Times,
     /// Answers that are not what was sent and so count for nothing. One that is, but for a byte,
     /// is an answer to ping(8).
@@ -71,7 +71,6 @@ impl Lines {
             timed: config.size >= TIMED || !matches!(config.kind, Kind::Echo),
             multicast: target.is_multicast(),
             more: more || args.percentiles,
-            histogram: args.histogram,
             paced: args.flood || args.adaptive || config.interval.is_zero(),
             identifier: config.identifier,
             word: match config.kind {
@@ -81,7 +80,7 @@ impl Lines {
             },
             routes: Routes::default(),
             dots: 0,
-            spread: Spread::default(),
+            spread: args.histogram.then(Spread::default),
             times: Times::default(),
             corrupted: 0,
             sources: [0; 3],
@@ -185,7 +184,9 @@ impl Lines {
         let damaged = matches!(oddity, Some(Oddity::BadChecksum | Oddity::WrongCookie));
         self.corrupted = self.corrupted.saturating_add(u64::from(damaged));
         if let Some(rtt) = rtt.filter(|_| !reply.duplicate) {
-            self.spread.take(rtt.nanoseconds);
+            if let Some(spread) = &mut self.spread {
+                spread.take(rtt.nanoseconds);
+            }
             let place = match rtt.source {
                 Source::Hardware => 0,
                 Source::Kernel => 1,
@@ -376,8 +377,8 @@ impl Lines {
     fn summary(&mut self, out: &mut Text, summary: &Summary) {
         out.push(b'\n');
         self.more(out, summary);
-        if self.histogram {
-            self.spread.draw(out);
+        if let Some(spread) = &self.spread {
+            spread.draw(out);
         }
         out.str("--- ");
         out.escaped(self.label.as_bytes());

@@ -63,6 +63,11 @@ impl Networks {
         false
     }
 
+    /// Whether any network is held up.
+    pub(super) fn are_limited(&self) -> bool {
+        self.limit.is_some()
+    }
+
     /// A probe to `address` ended.
     pub(super) fn leave(&mut self, address: Ipv4Addr) {
         let key = key(address);

@@ -75,6 +75,9 @@ impl Schedule {
 
     /// Whether the overall rate lets a packet go: if not, when it will.
     pub(super) fn slot(&mut self, now: u64) -> Result<(), u64> {
+        if !self.is_limited() {
+            return Ok(());
+        }
         #[expect(
             clippy::cast_precision_loss,
             clippy::cast_possible_truncation,
@@ -92,9 +95,13 @@ impl Schedule {
         Ok(())
     }
 
+    fn is_limited(&self) -> bool {
+        self.gap > 0.0
+    }
+
     /// Nothing wants to be sent: slots that pass now do not come again.
     pub(super) fn rest(&mut self, now: u64) {
-        if self.slot_is_past(now) {
+        if self.is_limited() && self.slot_is_past(now) {
             (self.origin, self.slots) = (now, 0);
         }
     }
