@@ -13,9 +13,10 @@ use crate::error::{Error, Result};
 pub struct Signals {
     /// The number of the last signal that asked for an end; 0 before there was one.
     caught: Arc<AtomicUsize>,
-    /// One that comes while this is set acts as usual.
+    /// Any that comes while this is set acts as usual.
     enough: Arc<AtomicBool>,
-    /// So many more are heeded as the first was.
+    /// A SIGINT came that was not looked at, where so many more than one change nothing.
+    pending: Arc<AtomicBool>,
     patience: AtomicU32,
     asked: Arc<AtomicBool>,
 }
@@ -34,9 +35,8 @@ impl Signals {
         Self::start(&[], 0)
     }
 
-    /// As [`watch`](Self::watch), for who has an end to make: a second signal changes nothing, the
-    /// third acts as usual, as does one that finds the first not looked at. SIGUSR1 asks how it
-    /// goes.
+    /// As [`watch`](Self::watch), for who has an end to make: a second SIGINT changes nothing, the
+    /// third acts as usual. SIGUSR1 asks how it goes. Who is stuck is ended by a second SIGTERM.
     ///
     /// # Errors
     /// As [`watch`](Self::watch).
@@ -44,12 +44,13 @@ impl Signals {
         Self::start(&[Signal::SIGUSR1], 1)
     }
 
-    /// As [`watch`](Self::watch); SIGQUIT asks how it goes, as ping(8) has it.
+    /// As [`watch_live`](Self::watch_live), where who asks how it goes sends SIGQUIT, as to
+    /// ping(8). Whoever passes on a Ctrl-C that the terminal sent to both sends the second one.
     ///
     /// # Errors
     /// As [`watch`](Self::watch).
     pub fn watch_quit() -> Result<Self> {
-        Self::start(&[Signal::SIGQUIT], 0)
+        Self::start(&[Signal::SIGQUIT], 1)
     }
 
     fn start(asking: &[Signal], patience: u32) -> Result<Self> {
@@ -60,11 +61,18 @@ impl Signals {
         let signals = Self {
             caught: Arc::default(),
             enough: Arc::default(),
+            pending: Arc::default(),
             patience: AtomicU32::new(patience),
             asked: Arc::default(),
         };
         for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
-            signals.end_at(signal).map_err(|error| failed(&error))?;
+            let first = match signal {
+                Signal::SIGINT if patience > 0 => &signals.pending,
+                _ => &signals.enough,
+            };
+            signals
+                .end_at(signal, first)
+                .map_err(|error| failed(&error))?;
         }
         for signal in asking {
             flag::register(*signal as i32, Arc::clone(&signals.asked))
@@ -73,13 +81,14 @@ impl Signals {
         Ok(signals)
     }
 
-    fn end_at(&self, signal: Signal) -> std::io::Result<()> {
+    /// The first such signal sets a flag.
+    fn end_at(&self, signal: Signal, first: &Arc<AtomicBool>) -> std::io::Result<()> {
         let number = signal as i32;
         let value = usize::try_from(number).unwrap_or(usize::MAX);
         // In this order they are done when it comes.
         flag::register_conditional_default(number, Arc::clone(&self.enough))?;
         flag::register_usize(number, Arc::clone(&self.caught), value)?;
-        flag::register(number, Arc::clone(&self.enough))?;
+        flag::register(number, Arc::clone(first))?;
         Ok(())
     }
 
@@ -97,13 +106,13 @@ impl Signals {
         }
         let less = |patience: u32| patience.checked_sub(1);
         let order = Ordering::AcqRel;
-        if self.enough.load(Ordering::Acquire)
+        if self.pending.swap(false, order)
             && self
                 .patience
                 .fetch_update(order, Ordering::Acquire, less)
-                .is_ok()
+                .is_err()
         {
-            self.enough.store(false, Ordering::Release);
+            self.enough.store(true, Ordering::Release);
         }
         Some(u8::try_from(caught).unwrap_or(u8::MAX))
     }
