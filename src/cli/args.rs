@@ -52,8 +52,9 @@ pub enum Color {
     Never,
 }
 
-/// The commands.
+/// The commands. What can be said to one is put together when it is the one that runs.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum Command {
     /// Show the packets of a saved capture
     Decode(Box<Decode>),

@@ -91,17 +91,30 @@ fn probes_of_one_flow_stay_together_and_those_of_another_do_not() {
     }
 }
 
+/// What goes where before anything has come back.
 #[test]
-fn the_first_question_goes_to_twenty_two_distances_at_once_and_leaves_room_for_others() {
-    let scenario = scenario("quiet-udp");
-    let mut internet = Internet::read(&scenario);
-    let config = config(&scenario, &internet);
-    let run = drive(&mut Trace::new(config), Sight::Raw, over(&mut internet));
-    let at_once = run.sent.iter().take_while(|(time, _)| time.is_zero());
-    let distances: Vec<u8> = at_once.map(|(_, datagram)| datagram[8]).collect();
-    let others = (1..=9).flat_map(|distance| [distance; 2]).chain([10]);
-    let expected: Vec<u8> = (1..=22).chain(others).collect();
-    assert_eq!(distances, expected);
+fn the_first_twelve_rows_are_asked_in_full_at_once_as_far_as_that_is_no_more_than_it_may_be() {
+    for (queries, max, firsts, others) in [
+        // In all, with 30 distances: sixteen, and 30 less as many as sixteen ask in full.
+        (1, 30, 30, 0),
+        (2, 30, 26, 12),
+        (3, 30, 17, 24),
+        (3, 20, 17, 14),
+        (3, 255, 17, 24),
+        (10, 30, 17, 28),
+    ] {
+        let mut internet = Internet::read(&scenario("quiet-udp"));
+        let mut config = config(&Table::new(), &internet);
+        config.queries = queries;
+        config.max = max;
+        config.pace.packets = 0;
+        let run = drive(&mut Trace::new(config), Sight::Raw, over(&mut internet));
+        let at_once = run.sent.iter().take_while(|(time, _)| time.is_zero());
+        let distances: Vec<u8> = at_once.map(|(_, datagram)| datagram[8]).collect();
+        let more = (1..=30).flat_map(|distance| vec![distance; usize::from(queries) - 1]);
+        let expected: Vec<u8> = (1..=firsts).chain(more.take(others)).collect();
+        assert_eq!(distances, expected, "{queries} {max}");
+    }
 }
 
 #[test]

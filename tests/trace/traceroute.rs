@@ -320,13 +320,30 @@ fn never_slower_than_traceroute_nor_with_more_probes_than_one_beyond_the_target(
         }
     }
     // Some of the hops say nothing: one stretch anywhere.
-    for hops in (1..=12).chain([16, 24, 30]) {
-        for from in 1..hops {
-            for to in from..hops {
-                let internet = partly_silent(hops, from..=to);
-                let config = config(&Table::new(), &internet);
-                let name = format!("{hops} hops, {from} to {to} silent");
-                show(compare(&name, &internet, &config, Sight::Raw));
+    let asked = [1, 2, 3, 4, 6, 10, 20].map(|queries| (queries, 30, 1));
+    let others = [
+        (3, 6, 1),
+        (3, 12, 1),
+        (3, 20, 1),
+        (3, 60, 1),
+        (3, 30, 3),
+        (2, 20, 5),
+        (1, 60, 1),
+    ];
+    for (queries, max, first) in asked.into_iter().chain(others) {
+        let more: &[usize] = if queries == 3 { &[16, 24, 30] } else { &[16] };
+        for hops in (1..=12).chain(more.iter().copied()) {
+            for from in 1..hops {
+                for to in from..hops {
+                    let internet = partly_silent(hops, from..=to);
+                    let mut config = config(&Table::new(), &internet);
+                    config.queries = queries;
+                    config.max = max;
+                    config.first = first;
+                    let name =
+                        format!("q{queries} m{max} f{first}, {hops} hops, {from} to {to} silent");
+                    show(compare(&name, &internet, &config, Sight::Raw));
+                }
             }
         }
     }

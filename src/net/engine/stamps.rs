@@ -22,6 +22,7 @@ pub(super) enum Naming {
 /// The numbers of one socket's probes.
 #[derive(Debug)]
 pub(super) struct Stamps {
+    /// By number, as many as there were, or may be remembered.
     probes: Vec<Option<(u32, ProbeId)>>,
     next: u32,
     naming: Naming,
@@ -33,7 +34,7 @@ pub(super) struct Stamps {
 impl Stamps {
     pub(super) fn new(naming: Naming) -> Self {
         Self {
-            probes: vec![None; REMEMBERED as usize],
+            probes: Vec::new(),
             next: 0,
             naming,
             due: None,
@@ -56,7 +57,11 @@ impl Stamps {
     pub(super) fn went(&mut self, id: ProbeId, stamped: bool) {
         let number = self.next;
         if stamped {
-            if let Some(place) = self.place(number) {
+            let place = place(number);
+            if place >= self.probes.len() {
+                self.probes.resize(place.saturating_add(1), None);
+            }
+            if let Some(place) = self.probes.get_mut(place) {
                 *place = Some((number, id));
             }
             self.due = Some(number);
@@ -91,18 +96,18 @@ impl Stamps {
 
     /// The probe of this number.
     pub(super) fn probe(&mut self, number: u32) -> Option<ProbeId> {
-        let found = (*self.place(number)?)?;
+        let found = (*self.probes.get(place(number))?)?;
         if found.0 != number {
             return None;
         }
         self.came = Some(number);
         Some(found.1)
     }
+}
 
-    fn place(&mut self, number: u32) -> Option<&mut Option<(u32, ProbeId)>> {
-        let place = usize::try_from(number % REMEMBERED).ok()?;
-        self.probes.get_mut(place)
-    }
+/// Where the probe of this number is remembered.
+fn place(number: u32) -> usize {
+    (number % REMEMBERED) as usize
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::io;
 use nix::libc::{self, c_long};
 use seccompiler::{
     BackendError, BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition,
-    SeccompFilter, SeccompRule, TargetArch,
+    SeccompFilter, SeccompRule, TargetArch, sock_filter,
 };
 
 use super::calls::{self, Call, When};
@@ -25,34 +25,44 @@ pub(super) fn confine(sandbox: &Sandbox<'_>) -> Result<bool> {
     let Ok(processor) = TargetArch::try_from(std::env::consts::ARCH) else {
         return Ok(false);
     };
-    let programs = programs(&calls::of(sandbox), processor)
+    let program = program(&calls::of(sandbox), processor)
         .map_err(|error| failed("building the system call filter", error))?;
-    for program in programs {
-        match seccompiler::apply_filter_all_threads(&program) {
-            Ok(()) => {}
-            Err(error) if is_missing(&error) => return Ok(false),
-            Err(error) => return Err(failed("filtering system calls", error)),
-        }
+    match seccompiler::apply_filter_all_threads(&program) {
+        Ok(()) => Ok(true),
+        Err(error) if is_missing(&error) => Ok(false),
+        Err(error) => Err(failed("filtering system calls", error)),
     }
-    Ok(true)
 }
 
-/// Two filters, of which the kernel heeds the stricter answer to each call. A filter of this kind
-/// has one answer for what it stops, and two are needed: libc starts threads by clone3(2), whose
-/// flags a filter cannot see, and falls back to clone(2) only when there is no such call.
-fn programs(calls: &[Call], processor: TargetArch) -> Result<[BpfProgram; 2], BackendError> {
-    let errno = |code: i32| SeccompAction::Errno(code.unsigned_abs());
-    let absent = SeccompFilter::new(
-        Rules::from([(libc::SYS_clone3, Vec::new())]),
-        SeccompAction::Allow,
-        errno(libc::ENOSYS),
-        processor,
-    )?;
-    let mut rules = rules(calls)?;
-    rules.insert(libc::SYS_clone3, Vec::new());
-    // The second one is installed through the first; the first allows what it does not name.
-    let allowed = SeccompFilter::new(rules, errno(libc::EPERM), SeccompAction::Allow, processor)?;
-    Ok([absent.try_into()?, allowed.try_into()?])
+/// One filter with two answers. What the list does not allow is not permitted; but clone3(2) is
+/// said not to exist, as libc starts threads by it, whose flags a filter cannot see, and falls back
+/// to clone(2) only then.
+fn program(calls: &[Call], processor: TargetArch) -> Result<BpfProgram, BackendError> {
+    let refused = SeccompAction::Errno(libc::EPERM.unsigned_abs());
+    let allowed = SeccompFilter::new(rules(calls)?, refused, SeccompAction::Allow, processor)?;
+    let mut program = absent(libc::SYS_clone3).to_vec();
+    program.extend(BpfProgram::try_from(allowed)?);
+    Ok(program)
+}
+
+/// The beginning of a filter that says of a call that there is none (seccomp(2), "Filters"). It
+/// stands before the question which processor's numbers are meant: those of newer calls, as this
+/// is, are the same on all, and what means another's is stopped behind it.
+fn absent(call: c_long) -> [sock_filter; 3] {
+    let instruction = |code: u32, k, jf| sock_filter {
+        code: u16::try_from(code).unwrap_or(u16::MAX),
+        jt: 0,
+        jf,
+        k,
+    };
+    let number = u32::try_from(call).unwrap_or(u32::MAX);
+    let answer = libc::SECCOMP_RET_ERRNO | libc::ENOSYS.unsigned_abs();
+    [
+        // The number is the first of what a filter looks at.
+        instruction(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0),
+        instruction(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, number, 1),
+        instruction(libc::BPF_RET | libc::BPF_K, answer, 0),
+    ]
 }
 
 /// A call that stands in the list several times may be made in each of those ways; no rule at all

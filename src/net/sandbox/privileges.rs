@@ -38,13 +38,8 @@ pub(super) fn clear_bounding_set() -> Result<bool> {
 /// Empties all other sets.
 pub(super) fn clear_capabilities() -> Result<()> {
     // A set cannot hold what the one before it must hold: ambient needs inheritable and
-    // permitted, effective needs permitted.
-    for set in [
-        CapSet::Ambient,
-        CapSet::Inheritable,
-        CapSet::Effective,
-        CapSet::Permitted,
-    ] {
+    // permitted. With the permitted ones the effective ones go, which must be among them.
+    for set in [CapSet::Ambient, CapSet::Inheritable, CapSet::Permitted] {
         caps::clear(None, set).map_err(|error| failed("giving up capabilities", error))?;
     }
     // Believed only when seen; the kernel keeps nothing ambient that is not permitted.

@@ -1,12 +1,15 @@
 //! Which question to a path goes when.
 //!
-//! The first question goes at once to as many distances as there commonly are, and one farther for
-//! each that is no longer waited for. The others go to distances that are known to lie on the
-//! path, because one as far or farther has answered, and some beyond. A tool that asks row by row
-//! with sixteen questions in flight goes less far beyond at once, but puts all three questions to
-//! each distance there: what it does not save is what is kept back here. So a path is known about
-//! when its target is, for no more questions than such a tool puts, and one to each distance
-//! beyond the target.
+//! A tool that asks row by row, with sixteen questions in flight, goes less far beyond the target
+//! than one that asks all distances at once, but may put all its questions to each row there. No
+//! more are put than such a tool puts, and one to each distance beyond the target: where all rows
+//! before the target are silent, that is one to each distance, and so many others as sixteen are
+//! more than the rows they are put to.
+//!
+//! What there is at once is divided so that the most common paths are known when their target is:
+//! all questions to the first twelve rows. Where the others do not suffice for that, first
+//! questions to the farthest distances are kept back for them, and go when a row before has
+//! answered or is no longer waited for, as do others.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -16,18 +19,23 @@ use super::super::row::{Row, Slot};
 use super::super::{Config, Pace};
 use super::Rows;
 
-/// So many first questions are beyond the path or on their way: most paths are shorter, and what
-/// goes beyond the target is in vain.
-const AHEAD: usize = 22;
-/// Where that keeps back first questions, they make room for as many others, up to this.
-const KEPT_BACK: usize = 8;
-/// Other questions that are on their way to rows not known to lie on the path. The tool with
-/// sixteen has asked five rows and one question more; where all but the last of the five are
-/// silent, that is all it asks.
-const IN_FLIGHT: usize = 11;
+/// So many first questions are beyond the path or on their way, with those that are kept back:
+/// hardly a path is longer.
+const AHEAD: usize = 30;
+/// So many rows are to be asked in full at once.
+const IN_FULL: usize = 12;
+/// So many first questions are kept back for that at most: a longer path has to wait for them.
+const KEPT_BACK: usize = 13;
+/// Questions that the tool which goes row by row has on their way.
+const IN_FLIGHT: usize = 16;
 /// Between slow questions: limits on answers are commonly one a second, by clocks other than
 /// ours.
 const SLOWLY: Duration = Duration::from_millis(1100);
+
+/// Whether the pace is what takes time: what is asked in vain then holds up the rest.
+fn is_slow(config: &Config) -> bool {
+    (1..Pace::ONE.packets).contains(&config.pace.packets)
+}
 
 impl Rows {
     /// Puts the questions that are worth it.
@@ -44,7 +52,8 @@ impl Rows {
             // A silent row holds the tool with sixteen up until it is given up.
             let on_the_way = self.rows.iter().take(behind);
             let passed = on_the_way.filter(|row| row.heard().next().is_some() || row.is_settled());
-            let ahead = passed.count().saturating_add(AHEAD).min(self.far);
+            let ahead = passed.count() + AHEAD - self.kept_back(config);
+            let ahead = ahead.min(self.far);
             self.horizon = self.horizon.max(ahead);
             // Behind what was asked first, the path turned out to go on.
             let mut asked = self.rows.iter().take(self.horizon).skip(behind);
@@ -116,12 +125,25 @@ impl Rows {
         }
     }
 
+    /// How many other questions may be on their way to rows not known to lie on the path, beside
+    /// a first one to each distance.
+    fn others(&self) -> usize {
+        IN_FLIGHT - IN_FLIGHT / self.queries.max(1)
+    }
+
+    /// How many first questions are kept back to make room for as many others.
+    fn kept_back(&self, config: &Config) -> usize {
+        if is_slow(config) {
+            return KEPT_BACK;
+        }
+        let in_full = IN_FULL * self.queries.saturating_sub(1);
+        in_full.saturating_sub(self.others()).min(KEPT_BACK)
+    }
+
     /// How many questions may go to rows that are not known to lie on the path, beside the
-    /// first ones: first questions that were kept back make room for as many others.
+    /// first ones.
     fn ahead(&self, behind: usize, config: &Config) -> usize {
-        // Where the pace is what takes time, what is asked in vain holds up the rest.
-        let at_once = config.pace.packets;
-        if at_once > 0 && at_once < Pace::ONE.packets {
+        if is_slow(config) {
             return 0;
         }
         let open = |row: &Row, from: usize| {
@@ -135,8 +157,9 @@ impl Rows {
             .flat_map(|row| row.slots.iter().skip(1))
             .filter(|slot| !matches!(slot, Slot::Open(_)))
             .count();
-        let kept_back = self.far.saturating_sub(self.horizon).min(KEPT_BACK);
-        (IN_FLIGHT + kept_back).saturating_sub(waiting + guessed)
+        let kept_back = self.far.saturating_sub(self.horizon);
+        let others = self.others() + kept_back.min(self.kept_back(config));
+        others.saturating_sub(waiting + guessed)
     }
 
     /// Asks rows again, slowly, where that can tell a limit on answers from loss.
