@@ -177,7 +177,10 @@ mod tests {
                 let own = icmp(Some(0x5ab4), &Errors::All);
                 assert_eq!(passes(&own, words, &with(kind, 0x5ab4)), error || reply);
                 assert_eq!(passes(&own, words, &with(kind, 0x5ab5)), error);
-                assert_eq!(passes(&icmp(None, &Errors::All), words, &with(kind, 0x5ab4)), error);
+                assert_eq!(
+                    passes(&icmp(None, &Errors::All), words, &with(kind, 0x5ab4)),
+                    error
+                );
                 assert!(!passes(&nothing(), words, &with(kind, 0x5ab4)));
             }
         }
@@ -213,7 +216,8 @@ mod tests {
                     }
                 }
                 for length in 8..28 {
-                    let error: Vec<u8> = [kind].into_iter().chain([0x45; 27]).take(length).collect();
+                    let error: Vec<u8> =
+                        [kind].into_iter().chain([0x45; 27]).take(length).collect();
                     assert_eq!(who(words, &error), Some(0), "{length}");
                 }
             }

@@ -3,7 +3,6 @@
 //!
 //! Knows nothing of who drives the parts, nor whether at the same time.
 
-use std::net::Ipv4Addr;
 use std::ops::{ControlFlow, Range};
 use std::time::Duration;
 
@@ -198,6 +197,8 @@ impl Report {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+    use std::net::Ipv4Addr;
+
     use super::*;
     use proptest::prelude::*;
 
@@ -216,7 +217,10 @@ mod tests {
         assert_eq!(Part::stretches(&network, 1), [0..0xfffe]);
         assert_eq!(Part::stretches(&network, 0), [0..0xfffe]);
         // A single /24 stays whole.
-        assert_eq!(Part::stretches(&targets(&[(0x0a00_0001, 253)]), 4), [0..254]);
+        assert_eq!(
+            Part::stretches(&targets(&[(0x0a00_0001, 253)]), 4),
+            [0..254]
+        );
         assert_eq!(Part::stretches(&Targets::default(), 2), [0..0]);
     }
 
