@@ -214,14 +214,16 @@ mod tests {
     fn a_network_is_cut_in_halves() {
         let network = targets(&[(0x7f01_0001, 0xfffd)]);
         assert_eq!(Part::stretches(&network, 2), [0..0x7fff, 0x7fff..0xfffe]);
-        assert_eq!(Part::stretches(&network, 1), [0..0xfffe]);
-        assert_eq!(Part::stretches(&network, 0), [0..0xfffe]);
+        let whole = |targets, parts| {
+            let stretches = Part::stretches(targets, parts);
+            assert_eq!(stretches.len(), 1);
+            stretches.first().cloned()
+        };
+        assert_eq!(whole(&network, 1), Some(0..0xfffe));
+        assert_eq!(whole(&network, 0), Some(0..0xfffe));
         // A single /24 stays whole.
-        assert_eq!(
-            Part::stretches(&targets(&[(0x0a00_0001, 253)]), 4),
-            [0..254]
-        );
-        assert_eq!(Part::stretches(&Targets::default(), 2), [0..0]);
+        assert_eq!(whole(&targets(&[(0x0a00_0001, 253)]), 4), Some(0..254));
+        assert_eq!(whole(&Targets::default(), 2), Some(0..0));
     }
 
     proptest! {
