@@ -32,7 +32,7 @@ mod played;
 type Test = fn() -> Result<(), Failed>;
 
 pub(super) fn trials(powers: Powers) -> Vec<Trial> {
-    let tests: [(&str, Test); 24] = [
+    let tests: [(&str, Test); 25] = [
         ("ping_lo_as_iputils_prints_it", lo),
         ("ping_objects", objects),
         ("ping_many", many),
@@ -53,6 +53,7 @@ pub(super) fn trials(powers: Powers) -> Vec<Trial> {
         ("ping_lanes_say_what_one_says", lanes::shared),
         ("ping_lanes_in_every_form", lanes::forms),
         ("ping_lanes_interrupted", lanes::interrupted),
+        ("ping_lanes_that_fail_tell_their_sums", lanes::failed),
         ("ping_lanes_miss_nobody", lanes::all),
         ("ping_lanes_full_disk", lanes::full),
         ("ping_over_60_ms_with_loss", played::path),

@@ -116,12 +116,9 @@ fn wanted(args: &Args, plan: &Plan) -> u32 {
     if !plan.many || !told_apart || ruled || args.mtu {
         return 1;
     }
-    match args.lanes {
-        Some(lanes) => u32::from(lanes),
-        None => {
-            let cores =
-                available_parallelism().map_or(1, |it| u32::try_from(it.get()).unwrap_or(1));
-            cores.min(MOST).min(config.targets.len() / WORTHWHILE)
-        }
+    if let Some(lanes) = args.lanes {
+        return u32::from(lanes);
     }
+    let cores = available_parallelism().map_or(1, |it| u32::try_from(it.get()).unwrap_or(1));
+    cores.min(MOST).min(config.targets.len() / WORTHWHILE)
 }

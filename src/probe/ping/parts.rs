@@ -214,7 +214,7 @@ mod tests {
     fn a_network_is_cut_in_halves() {
         let network = targets(&[(0x7f01_0001, 0xfffd)]);
         assert_eq!(Part::stretches(&network, 2), [0..0x7fff, 0x7fff..0xfffe]);
-        let whole = |targets, parts| {
+        let whole = |targets: &Targets, parts| {
             let stretches = Part::stretches(targets, parts);
             assert_eq!(stretches.len(), 1);
             stretches.first().cloned()
