@@ -14,6 +14,8 @@ pub mod drive;
 #[cfg(target_os = "linux")]
 pub mod engine;
 pub mod interface;
+#[cfg(target_os = "linux")]
+pub mod lanes;
 pub mod live;
 #[cfg(target_os = "linux")]
 mod netlink;

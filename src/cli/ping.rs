@@ -3,6 +3,7 @@
 //! Everything is opened first, then the sandbox shuts, then the machine is driven. What a probe
 //! means is probe/'s matter, how it travels net/'s.
 
+mod lanes;
 mod lookup;
 mod many;
 mod mtu;
@@ -29,13 +30,13 @@ use super::targets::{self, Chosen};
 use super::{Console, Outcome, confine};
 use crate::error::{Error, Result};
 use crate::net::clock;
-use crate::net::drive::{Clock, drive};
+use crate::net::drive::Clock;
 use crate::net::engine::Engine;
 use crate::net::interface::interfaces;
 use crate::net::resolver::Resolver;
 use crate::net::sandbox::{Command, Sandbox};
 use crate::net::signals::Signals;
-use crate::probe::ping::{Kind, Ping};
+use crate::probe::ping::Kind;
 use output::{Output, Replaced};
 use plan::Plan;
 use session::{Progress, Session, Verdict};
@@ -68,8 +69,11 @@ pub(super) fn run(args: &Args, console: &mut Console<'_>) -> Result<Outcome> {
     if plan.spread && !plan.many {
         console.note(&format_args!("pinging many at once by way of {target}"));
     }
-    let engine = plan::open(args, &mut plan)?;
-    let source = source(&engine, &mut plan, target)?;
+    let mut lanes = lanes::open(args, &mut plan)?;
+    let source = match lanes.first() {
+        Some((_, engine)) => source(engine, &mut plan, target)?,
+        None => None,
+    };
     let from = (!args.interface.is_empty())
         .then_some((source, plan.device.as_deref().unwrap_or_default()))
         .and_then(|(source, device)| Some((source?, device.to_owned())));
@@ -77,9 +81,11 @@ pub(super) fn run(args: &Args, console: &mut Console<'_>) -> Result<Outcome> {
         if plan.many {
             return Err(Error::usage("reading --mtu", "it takes one target"));
         }
-        return mtu::run(args, &plan, engine, &chosen, console);
+        if let Some((_, engine)) = lanes.pop() {
+            return mtu::run(args, &plan, engine, &chosen, console);
+        }
     }
-    go(args, plan, engine, chosen, from.as_ref(), console)
+    go(args, plan, lanes, chosen, from.as_ref(), console)
 }
 
 /// Checks the way to a single target before anything is sent. The address that probes leave from,
@@ -118,7 +124,7 @@ fn source(engine: &Engine, plan: &mut Plan, target: Ipv4Addr) -> Result<Option<I
 fn go(
     args: &Args,
     plan: Plan,
-    mut engine: Engine,
+    lanes: Vec<lanes::Opened>,
     chosen: Chosen,
     from: Option<&(Ipv4Addr, String)>,
     console: &mut Console<'_>,
@@ -182,7 +188,6 @@ fn go(
         PingFormat::Prometheus => Box::new(prometheus::Prometheus),
     };
     output.flush()?;
-    let mut machine = Ping::new(shared.config.clone());
     let targets = shared.config.targets.len();
     let mut session = Session::new(show, shared, output, &mut signals);
     session.verbose = args.verbose;
@@ -193,8 +198,7 @@ fn go(
     if many {
         session.progress = Progress::wanted(targets);
     }
-    drive(&mut machine, &mut engine, &run_clock, &mut session)?;
-    session.end(&machine)?;
+    lanes::run(lanes, &run_clock, &mut session)?;
     let verdict = session.verdict;
     if unresolved {
         return Err(Error::usage(

@@ -53,6 +53,18 @@ pub enum Mode {
     Datagram,
 }
 
+/// Which ICMP errors a raw engine hears, by the identifier of the quoted message.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Errors {
+    /// All that come to this host.
+    #[default]
+    All,
+    /// All but those about messages with one of these, whose engines hear them.
+    AllBut(Vec<u16>),
+    /// Those about messages with this engine's own; the rest is heard by another.
+    Own,
+}
+
 /// What an engine is opened for. The default is for nothing at all: name the protocols.
 #[derive(Debug, Clone)]
 #[allow(
@@ -65,6 +77,8 @@ pub struct Options {
     /// ICMP probes, with this identifier. A datagram socket has one of its own:
     /// [`Engine::identifier`].
     pub icmp: Option<u16>,
+    /// Which ICMP errors are heard, where other engines hear beside this one; raw only.
+    pub errors: Errors,
     /// UDP probes, from these ports. A datagram engine opens a socket for each.
     pub udp: Option<RangeInclusive<u16>>,
     /// TCP probes, from these ports; raw only.
@@ -104,6 +118,7 @@ impl Default for Options {
         Self {
             mode: Mode::Auto,
             icmp: None,
+            errors: Errors::All,
             udp: None,
             tcp: None,
             header_included: false,

@@ -117,6 +117,17 @@ impl<R> Outbox<R> {
         self.bytes.clear();
     }
 
+    /// How many reports there are.
+    #[must_use]
+    pub fn reported(&self) -> usize {
+        self.reports.len()
+    }
+
+    /// Changes the reports from this one on.
+    pub fn revise(&mut self, from: usize, change: impl FnMut(&mut R)) {
+        self.reports.iter_mut().skip(from).for_each(change);
+    }
+
     /// Takes the reports, in order.
     pub fn reports(&mut self) -> impl Iterator<Item = R> {
         self.reports.drain(..)

@@ -14,6 +14,7 @@ mod answer;
 mod flight;
 mod message;
 mod networks;
+mod parts;
 mod path_mtu;
 mod receiving;
 mod schedule;
@@ -36,6 +37,7 @@ use tally::Tally;
 
 pub use config::{Config, Interface, Kind, Pace, Patience};
 pub use message::PORTS;
+pub use parts::{Part, Sums, Whole};
 pub use path_mtu::{MtuConfig, MtuReport, PathMtu, Verdict};
 pub use report::{
     Answer, Failure, Oddity, OptionBytes, Reply, Report, RoundTrips, Summary, Which, WrongByte,

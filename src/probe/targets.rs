@@ -4,6 +4,7 @@
 mod permutation;
 
 use std::net::Ipv4Addr;
+use std::ops::Range;
 use std::sync::Arc;
 
 pub use permutation::Permutation;
@@ -120,6 +121,24 @@ impl Targets {
         let (span, len) = self.span(after.checked_sub(1)?)?;
         let within = address - span.first;
         (within < len).then(|| span.before.saturating_add(within))
+    }
+
+    /// The targets whose indexes are in this stretch, as a set of their own.
+    #[must_use]
+    pub fn stretch(&self, indexes: &Range<u32>) -> Self {
+        let places = (0..self.spans.len()).filter_map(|place| self.span(place));
+        let ranges = places.filter_map(|(span, len)| {
+            let start = indexes.start.max(span.before);
+            let end = indexes.end.min(span.before.saturating_add(len));
+            let address = |index: u32| {
+                let within = index.checked_sub(span.before)?;
+                span.first.checked_add(within).map(Ipv4Addr::from_bits)
+            };
+            let last = end.checked_sub(1).filter(|last| *last >= start)?;
+            Some((address(start)?, address(last)?))
+        });
+        // A part of a set is no larger than the set.
+        Self::new(ranges).unwrap_or_default()
     }
 
     /// All addresses, in ascending order.

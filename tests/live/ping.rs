@@ -24,13 +24,15 @@ use super::cable::{alone, has_ip, ip, up};
 mod forms;
 #[path = "ping/hostile.rs"]
 mod hostile;
+#[path = "ping/lanes.rs"]
+mod lanes;
 #[path = "ping/played.rs"]
 mod played;
 
 type Test = fn() -> Result<(), Failed>;
 
 pub(super) fn trials(powers: Powers) -> Vec<Trial> {
-    let tests: [(&str, Test); 19] = [
+    let tests: [(&str, Test); 25] = [
         ("ping_lo_as_iputils_prints_it", lo),
         ("ping_objects", objects),
         ("ping_many", many),
@@ -48,6 +50,12 @@ pub(super) fn trials(powers: Powers) -> Vec<Trial> {
         ("ping_live_line_on_a_terminal", forms::live),
         ("ping_names", forms::names),
         ("ping_prometheus_is_always_whole", forms::whole),
+        ("ping_lanes_say_what_one_says", lanes::shared),
+        ("ping_lanes_in_every_form", lanes::forms),
+        ("ping_lanes_interrupted", lanes::interrupted),
+        ("ping_lanes_that_fail_tell_their_sums", lanes::failed),
+        ("ping_lanes_miss_nobody", lanes::all),
+        ("ping_lanes_full_disk", lanes::full),
         ("ping_over_60_ms_with_loss", played::path),
         ("ping_path_mtu_that_a_router_tells", played::mtu),
     ];

@@ -7,6 +7,8 @@ mod hostile;
 mod ledger;
 #[path = "ping/pace.rs"]
 mod pace;
+#[path = "ping/parts.rs"]
+mod parts;
 #[path = "ping/path_mtu.rs"]
 mod path_mtu;
 #[path = "ping/sweep.rs"]

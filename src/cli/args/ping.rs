@@ -117,6 +117,9 @@ pub struct Ping {
     /// Packets a second over all targets (default 1000 for several); 0: as fast as answers and buffers allow
     #[arg(long, value_name = "N", value_parser = rate)]
     pub rate: Option<f64>,
+    /// Threads that share a sweep at --rate 0 (default: one a core, at most 4); what it says never depends on it
+    #[arg(short = 'j', value_name = "N", value_parser = clap::value_parser!(u8).range(1..=16))]
+    pub lanes: Option<u8>,
     /// Ask with TCP SYN to this port
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..), group = "kind")]
     pub tcp: Option<u16>,

@@ -11,7 +11,7 @@ use super::words;
 use crate::cli::args::{Ping as Args, Sort};
 use crate::cli::text::Text;
 use crate::error::{Result, counted};
-use crate::probe::ping::{Ping, Report, Summary};
+use crate::probe::ping::{Report, Summary, Sums};
 
 /// Rows a page: a page is measured as a whole before it is drawn.
 const PAGE: usize = 1000;
@@ -282,14 +282,14 @@ impl Show for Many {
 
     fn status(&self, _summary: &Summary, _err: &mut Text) {}
 
-    fn end(&mut self, machine: &Ping, shared: &Shared, output: &mut Output<'_, '_>) -> Result<()> {
+    fn end(&mut self, sums: &dyn Sums, shared: &Shared, output: &mut Output<'_, '_>) -> Result<()> {
         if self.form != Form::Table {
             return Ok(());
         }
         let mut order = std::mem::take(&mut self.order);
         order.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
         for (_, index) in order {
-            if let Some(summary) = machine.summary(index) {
+            if let Some(summary) = sums.summary(index) {
                 self.row(summary, shared, &mut output.text);
                 output.relieve()?;
             }

@@ -4,7 +4,7 @@ use super::output::{MUCH, Output};
 use super::show::{Shared, Show};
 use crate::cli::text::Text;
 use crate::error::Result;
-use crate::probe::ping::{Ping, Report, Summary};
+use crate::probe::ping::{Report, Summary, Sums};
 
 /// A number of a summary, as a metric.
 struct Metric {
@@ -111,8 +111,8 @@ pub(super) struct Prometheus;
 impl Show for Prometheus {
     fn report(&mut self, _report: &Report, _shared: &Shared, _out: &mut Text, _err: &mut Text) {}
 
-    fn end(&mut self, machine: &Ping, shared: &Shared, output: &mut Output<'_, '_>) -> Result<()> {
-        write(machine, shared, &mut |text| output.pass(text))
+    fn end(&mut self, sums: &dyn Sums, shared: &Shared, output: &mut Output<'_, '_>) -> Result<()> {
+        write(sums, shared, &mut |text| output.pass(text))
     }
 }
 
@@ -121,7 +121,7 @@ impl Show for Prometheus {
 /// # Errors
 /// What `pass` says.
 pub(super) fn write(
-    machine: &Ping,
+    sums: &dyn Sums,
     shared: &Shared,
     pass: &mut dyn FnMut(&mut Text) -> Result<()>,
 ) -> Result<()> {
@@ -130,7 +130,7 @@ pub(super) fn write(
             "# HELP {name} {help}\n# TYPE {name} {kind}\n"
         ));
     };
-    let summaries = || (0..shared.config.targets.len()).filter_map(|index| machine.summary(index));
+    let summaries = || (0..shared.config.targets.len()).filter_map(|index| sums.summary(index));
     let mut out = Text::default();
     for metric in &METRICS {
         head(&mut out, metric.name, metric.kind, metric.help);
@@ -160,7 +160,7 @@ pub(super) fn write(
             out.display(&format_args!(" {}\n", double(value) / SECOND));
         }
     }
-    let strays = machine.strays();
+    let strays = sums.strays();
     let name = "dotquad_ping_strays_total";
     let help = "Messages that belong to no probe, or only seem to.";
     head(&mut out, name, "counter", help);

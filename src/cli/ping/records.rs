@@ -8,7 +8,7 @@ use super::words;
 use crate::cli::text::Text;
 use crate::cli::time::epoch;
 use crate::error::Result;
-use crate::probe::ping::{Answer, Failure, Oddity, Ping, Reply, Report, Strays, Summary, Which};
+use crate::probe::ping::{Answer, Failure, Oddity, Reply, Report, Strays, Summary, Sums, Which};
 use crate::wire::frame::Time;
 
 /// One JSON object a line.
@@ -266,8 +266,13 @@ impl Show for Ndjson {
     }
 
     /// What belongs to no probe, if anything came that does not.
-    fn end(&mut self, machine: &Ping, _shared: &Shared, output: &mut Output<'_, '_>) -> Result<()> {
-        let strays = machine.strays();
+    fn end(
+        &mut self,
+        sums: &dyn Sums,
+        _shared: &Shared,
+        output: &mut Output<'_, '_>,
+    ) -> Result<()> {
+        let strays = sums.strays();
         if strays == Strays::default() {
             return Ok(());
         }

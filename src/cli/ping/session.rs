@@ -13,7 +13,7 @@ use crate::cli::text::Text;
 use crate::error::{Error, Result};
 use crate::net::drive::Watcher;
 use crate::net::signals::Signals;
-use crate::probe::ping::{Ping, Report, Summary};
+use crate::probe::ping::{Ping, Report, Summary, Sums};
 
 /// How often a person sees how far a sweep is.
 const PROGRESS: Duration = Duration::from_millis(200);
@@ -146,19 +146,19 @@ impl<'a, 'b, 'c> Session<'a, 'b, 'c> {
     ///
     /// # Errors
     /// What ended the run, or keeps the rest from being written.
-    pub(super) fn end(&mut self, machine: &Ping) -> Result<()> {
+    pub(super) fn end(&mut self, sums: &dyn Sums) -> Result<()> {
         if let Some(error) = self.error.take() {
             return Err(error);
         }
         if self.replaced.is_some() {
-            self.replace(machine)?;
+            self.replace(sums)?;
         } else {
-            self.show.end(machine, &self.shared, &mut self.output)?;
+            self.show.end(sums, &self.shared, &mut self.output)?;
         }
         if let Some(progress) = &mut self.progress {
             progress.clear(&mut self.output.err);
         }
-        let strays = machine.strays();
+        let strays = sums.strays();
         let others = [
             (strays.foreign, "answers to others"),
             (strays.strange, "answers that count for nothing"),
@@ -178,17 +178,21 @@ impl<'a, 'b, 'c> Session<'a, 'b, 'c> {
         self.output.flush()
     }
 
-    fn replace(&self, machine: &Ping) -> Result<()> {
+    fn replace(&self, sums: &dyn Sums) -> Result<()> {
         let Some(replaced) = &self.replaced else {
             return Ok(());
         };
-        replaced.replace(|write| prometheus::write(machine, &self.shared, write))
+        replaced.replace(|write| prometheus::write(sums, &self.shared, write))
     }
-}
 
-impl Watcher<Ping> for Session<'_, '_, '_> {
-    fn report(&mut self, report: Report) -> ControlFlow<()> {
-        match &report {
+    /// True when the run ended for an error of its output.
+    pub(super) fn has_failed(&self) -> bool {
+        self.error.is_some()
+    }
+
+    /// Takes what became known.
+    pub(super) fn take(&mut self, report: &Report) -> ControlFlow<()> {
+        match report {
             Report::Summary(summary) => self.verdict.take(summary),
             Report::LocalDrops(count) => {
                 self.verdict.local_drops = self.verdict.local_drops.saturating_add(*count);
@@ -197,7 +201,7 @@ impl Watcher<Ping> for Session<'_, '_, '_> {
             _ => {}
         }
         if let Some(progress) = &mut self.progress {
-            match &report {
+            match report {
                 Report::Reply(reply) if !reply.duplicate => progress.answers += 1,
                 Report::Lost { .. } | Report::Error(_) | Report::Unsent { .. } => {
                     progress.ended += 1;
@@ -212,9 +216,9 @@ impl Watcher<Ping> for Session<'_, '_, '_> {
             text.str("\r\x1b[K");
         }
         let start = text.len();
-        self.show.report(&report, &self.shared, text, err);
+        self.show.report(report, &self.shared, text, err);
         if let Some(latest) = &mut self.latest {
-            match &report {
+            match report {
                 Report::Reply(reply) => latest.take(reply.rtt.map(|rtt| rtt.nanoseconds)),
                 Report::Lost { .. } | Report::Error(_) => latest.take(None),
                 _ => {}
@@ -227,6 +231,25 @@ impl Watcher<Ping> for Session<'_, '_, '_> {
         }
         let result = self.output.relieve();
         self.heed(result)
+    }
+
+    /// Shows how far it is, where a person would see it.
+    pub(super) fn draw(&mut self, now: Duration) {
+        if let Some(progress) = &mut self.progress {
+            progress.draw(now, &mut self.output.err);
+        }
+    }
+
+    /// Writes what there is.
+    pub(super) fn write(&mut self) -> ControlFlow<()> {
+        let result = self.output.flush();
+        self.heed(result)
+    }
+}
+
+impl Watcher<Ping> for Session<'_, '_, '_> {
+    fn report(&mut self, report: Report) -> ControlFlow<()> {
+        self.take(&report)
     }
 
     fn look(&mut self, machine: &mut Ping, now: Duration) -> ControlFlow<()> {
@@ -242,9 +265,7 @@ impl Watcher<Ping> for Session<'_, '_, '_> {
             self.show
                 .sent(machine.transmitted(0), &mut self.output.text);
         }
-        if let Some(progress) = &mut self.progress {
-            progress.draw(now, &mut self.output.err);
-        }
+        self.draw(now);
         if std::mem::take(&mut self.round) && self.replaced.is_some() {
             let result = self.replace(machine);
             return self.heed(result);
@@ -253,7 +274,6 @@ impl Watcher<Ping> for Session<'_, '_, '_> {
     }
 
     fn idle(&mut self) -> ControlFlow<()> {
-        let result = self.output.flush();
-        self.heed(result)
+        self.write()
     }
 }

@@ -10,7 +10,7 @@ use super::output::Output;
 use crate::cli::text::Text;
 use crate::error::Result;
 use crate::net::clock;
-use crate::probe::ping::{Config, Ping, Report, Summary};
+use crate::probe::ping::{Config, Report, Summary, Sums};
 use crate::probe::{Source, Stamp};
 use crate::wire::frame::Time;
 
@@ -25,13 +25,13 @@ pub(super) trait Show {
     /// How it goes, for a person who asks.
     fn status(&self, _summary: &Summary, _err: &mut Text) {}
 
-    /// Everything is told; `machine` still knows the sums.
+    /// Everything is told; `sums` are still known.
     ///
     /// # Errors
     /// The output cannot be written.
     fn end(
         &mut self,
-        _machine: &Ping,
+        _sums: &dyn Sums,
         _shared: &Shared,
         _output: &mut Output<'_, '_>,
     ) -> Result<()> {

@@ -309,7 +309,7 @@ fn raw(options: &Options) -> Result<Engine, Refusal> {
         let stamps = stamps(options, &socket, flags);
         ports.push(port(socket, role, stamps));
     }
-    let mut hearing = vec![(ICMP, sieve::icmp(options.icmp))];
+    let mut hearing = vec![(ICMP, sieve::icmp(options.icmp, &options.errors))];
     hearing.extend(udp.map(|ports| (UDP, sieve::ports(ports))));
     hearing.extend(tcp.map(|ports| (TCP, sieve::ports(ports))));
     for (protocol, filter) in hearing {
