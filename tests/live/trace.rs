@@ -45,6 +45,7 @@ const SCENARIOS: &[&str] = &[
     "quiet-icmp",
     "quiet-tcp",
     "tcp-open",
+    "tcp-curt",
     "unprivileged",
     "unprivileged-bare",
     "unprivileged-icmp",
