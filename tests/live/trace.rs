@@ -187,6 +187,9 @@ fn words(scenario: &Table, internet: &Internet) -> Result<Vec<String>, Failed> {
             words.extend([letter.to_owned(), value.to_string()]);
         }
     }
+    if scenario.contains_key("cycles") && !scenario.contains_key("queries") {
+        words.extend(["-q".to_owned(), "3".to_owned()]);
+    }
     for (key, word) in [("interface_mtu", "--mtu"), ("recheck", "--recheck")] {
         if scenario.contains_key(key) {
             words.push(word.to_owned());
