@@ -141,10 +141,40 @@ impl Path {
     }
 
     /// Tells what is known of a path that is not complete.
-    pub(super) fn so_far(&mut self, config: &Config, mut tell: impl FnMut(Hop)) {
-        self.held.drain(..).for_each(&mut tell);
-        if let Stage::Rows(rows) = &mut self.stage {
-            rows.so_far(config, tell);
+    pub(super) fn so_far(&mut self, now: Duration, config: &Config, mut tell: impl FnMut(Report)) {
+        let mut hop = |hop: Hop| tell(Report::Hop(hop));
+        self.held.drain(..).for_each(&mut hop);
+        match &mut self.stage {
+            Stage::Rows(rows) => {
+                rows.so_far(config, hop);
+                self.sum_up_rows();
+            }
+            Stage::Ways(ways) => {
+                ways.so_far(hop);
+                ways.sum_up(&mut self.summary);
+            }
+            Stage::Mtu(_) | Stage::Pause(_) => {}
+        }
+        self.summary.interrupted = true;
+        self.summary.duration = now.saturating_sub(self.began.unwrap_or(now));
+        tell(Report::Summary(std::mem::take(&mut self.summary)));
+    }
+
+    /// Takes what the rows of a cycle say of the whole path.
+    fn sum_up_rows(&mut self) {
+        let Stage::Rows(rows) = &self.stage else {
+            return;
+        };
+        self.summary.reached |= rows.reached;
+        // Missing once, or asked beyond its distance only, the target is where it was.
+        let found = rows.reached.then_some(rows.hops);
+        self.far = self.far.into_iter().chain(found).min();
+        self.summary.hops = self.far.unwrap_or(rows.hops);
+        self.summary.looped |= rows.looped;
+        for &hop in &rows.nat_hops {
+            if let Err(place) = self.summary.nat_hops.binary_search(&hop) {
+                self.summary.nat_hops.insert(place, hop);
+            }
         }
     }
 
@@ -152,18 +182,8 @@ impl Path {
     fn next_stage(&mut self, now: Duration, config: &Config) -> bool {
         self.asks.clear();
         match &mut self.stage {
-            Stage::Rows(rows) => {
-                self.summary.reached |= rows.reached;
-                // Missing once, or asked beyond its distance only, the target is where it was.
-                let found = rows.reached.then_some(rows.hops);
-                self.far = self.far.into_iter().chain(found).min();
-                self.summary.hops = self.far.unwrap_or(rows.hops);
-                self.summary.looped |= rows.looped;
-                for &hop in &rows.nat_hops {
-                    if let Err(place) = self.summary.nat_hops.binary_search(&hop) {
-                        self.summary.nat_hops.insert(place, hop);
-                    }
-                }
+            Stage::Rows(_) => {
+                self.sum_up_rows();
                 return self.look_for_mtu(config) || self.pause(config);
             }
             Stage::Ways(ways) => {

@@ -282,6 +282,8 @@ pub struct Summary {
     pub exhausted: bool,
     /// The path went round in circles.
     pub looped: bool,
+    /// Somebody would wait no longer: it is not all that there is.
+    pub interrupted: bool,
 }
 
 #[cfg(test)]
