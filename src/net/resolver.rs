@@ -26,7 +26,7 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
 use super::databases;
@@ -155,9 +155,15 @@ impl Resolver {
         addresses.ok_or_else(|| failed(&"the resolver did not answer with addresses"))
     }
 
-    /// Once, after the resolver has given up: why no more names will come.
+    /// Once, after the resolver has given up: why no more names will come. Never waits: while
+    /// another thread still waits for an answer, nothing has been given up.
     pub fn notice(&self) -> Option<String> {
-        lock(&self.line).notice.take()
+        let mut line = match self.line.try_lock() {
+            Ok(line) => line,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        line.notice.take()
     }
 }
 
@@ -482,6 +488,20 @@ mod tests {
         let mut asked = String::new();
         theirs.read_to_string(&mut asked).unwrap();
         assert_eq!(asked, "p 192.0.2.1\np 192.0.2.2\np 192.0.2.3\n");
+    }
+
+    #[test]
+    fn who_asks_why_no_names_come_waits_for_no_question() {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let resolver = Arc::new(Resolver::over(ours, None));
+        let own = Arc::clone(&resolver);
+        let asking = thread::spawn(move || own.name(A));
+        let mut questions = BufReader::new(theirs.try_clone().unwrap());
+        questions.read_line(&mut String::new()).unwrap();
+        assert_eq!(resolver.notice(), None);
+        // Had that waited for the question, its time would be up.
+        theirs.write_all(b"a.example\n").unwrap();
+        assert_eq!(asking.join().unwrap().as_deref(), Some("a.example"));
     }
 
     #[test]

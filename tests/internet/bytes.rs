@@ -129,16 +129,21 @@ pub(crate) fn echo_reply(request: &[u8]) -> Vec<u8> {
     reply
 }
 
-/// RFC 9293 section 3.10.7: SYN and ACK from an open port, RST and ACK from a closed one.
-pub(crate) fn tcp_answer(from: Ipv4Addr, to: Ipv4Addr, syn: &[u8], open: bool) -> Vec<u8> {
+/// RFC 9293 section 3.10.7: SYN and ACK from an open port, RST and ACK from a closed one. A curt
+/// one sends RST alone, as some packet filters do.
+pub(crate) fn tcp_answer(from: Ipv4Addr, to: Ipv4Addr, syn: &[u8], port: &str) -> Vec<u8> {
     let sequence = u32::from_be_bytes([syn[4], syn[5], syn[6], syn[7]]);
-    let mut segment = [&syn[2..4], &syn[0..2]].concat();
-    segment.extend(if open { [0, 0, 0, 9] } else { [0; 4] });
     // A reset acknowledges the data too (section 3.10.7.1).
     let data = syn.len() - usize::from(syn[12] >> 4) * 4;
-    let count = if open { 1 } else { 1 + data as u32 };
-    segment.extend(sequence.wrapping_add(count).to_be_bytes());
-    segment.extend([0x50, if open { 0x12 } else { 0x14 }, 0, 0, 0, 0, 0, 0]);
+    let (own, count, flags) = match port {
+        "open" => (9, sequence.wrapping_add(1), 0x12),
+        "curt" => (0, 0, 0x04),
+        _ => (0, sequence.wrapping_add(1 + data as u32), 0x14),
+    };
+    let mut segment = [&syn[2..4], &syn[0..2]].concat();
+    segment.extend(u32::to_be_bytes(own));
+    segment.extend(u32::to_be_bytes(count));
+    segment.extend([0x50, flags, 0, 0, 0, 0, 0, 0]);
     let sum = checksum(&[&pseudo(from, to, 6, segment.len()), &segment]);
     segment[16..18].copy_from_slice(&sum.to_be_bytes());
     segment

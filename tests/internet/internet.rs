@@ -73,7 +73,7 @@ struct Node {
     lies: String,
     /// The code of an unreachable that it sends for everything.
     refuses: Option<u8>,
-    /// The protocol's own answer, for a host: "closed", "open", "silent", "answers".
+    /// The protocol's own answer, for a host: "closed", "open", "silent", "answers", "curt".
     port: String,
     host: bool,
     /// The initial time to live of its own packets.
@@ -332,12 +332,7 @@ impl Internet {
             (1, _) => (1, bytes::echo_reply(transport)),
             (6, port) => (
                 6,
-                bytes::tcp_answer(
-                    bytes::destination(packet),
-                    to,
-                    &original[20..],
-                    port == "open",
-                ),
+                bytes::tcp_answer(bytes::destination(packet), to, &original[20..], port),
             ),
             (17, "answers") => (
                 17,

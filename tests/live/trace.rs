@@ -45,6 +45,7 @@ const SCENARIOS: &[&str] = &[
     "quiet-icmp",
     "quiet-tcp",
     "tcp-open",
+    "tcp-curt",
     "unprivileged",
     "unprivileged-bare",
     "unprivileged-icmp",
@@ -185,6 +186,9 @@ fn words(scenario: &Table, internet: &Internet) -> Result<Vec<String>, Failed> {
         if let Some(value) = scenario.get(key) {
             words.extend([letter.to_owned(), value.to_string()]);
         }
+    }
+    if scenario.contains_key("cycles") && !scenario.contains_key("queries") {
+        words.extend(["-q".to_owned(), "3".to_owned()]);
     }
     for (key, word) in [("interface_mtu", "--mtu"), ("recheck", "--recheck")] {
         if scenario.contains_key(key) {

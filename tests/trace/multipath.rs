@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use dotquad::probe::trace::{
     Balancing, Confidence, Config, Hop, Method, MtuSource, Multipath, Report, Summary, Target,
     Trace,
 };
+use dotquad::probe::{Event, Machine, Outbox, Wait};
 use toml::Table;
 
 use crate::drive::{Run, Sight, drive, over};
@@ -399,4 +401,78 @@ fn the_path_mtu_is_that_of_one_way() {
     assert_eq!(which(&run, |hop| hop.mtu.is_some()), [2]);
     let mtu = hops(&run)[1].mtu.unwrap();
     assert_eq!((mtu.bytes, mtu.source), (1400, MtuSource::Told));
+}
+
+/// One who waits no longer than that.
+struct Impatient {
+    trace: Trace,
+    until: Duration,
+}
+
+impl Machine for Impatient {
+    type Report = Report;
+
+    fn poll(&mut self, now: Duration, outbox: &mut Outbox<Report>) -> Wait {
+        let wait = self.trace.poll(now, outbox);
+        match wait {
+            Wait::Until(_) if now >= self.until => {
+                for report in self.trace.so_far(now) {
+                    outbox.report(report);
+                }
+                Wait::Done
+            }
+            Wait::Until(time) => Wait::Until(time.min(self.until)),
+            Wait::Done => Wait::Done,
+        }
+    }
+
+    fn handle(&mut self, now: Duration, event: &Event<'_>, outbox: &mut Outbox<Report>) {
+        self.trace.handle(now, event, outbox);
+    }
+}
+
+#[test]
+fn an_interrupt_tells_the_ways_that_are_known() {
+    let diamond = simple(3);
+    let truth = diamond.links();
+    let mut most = 0;
+    for millis in 0..200 {
+        let mut internet = diamond.internet(5);
+        let target = Target {
+            address: internet.destination(),
+            source: SOURCE,
+        };
+        let mut config = Config::new(vec![target], Method::Udp);
+        config.multipath = Some(Multipath {
+            confidence: Confidence::Percent95,
+            budget: 1000,
+            each: false,
+        });
+        let mut machine = Impatient {
+            trace: Trace::new(config),
+            until: Duration::from_millis(millis),
+        };
+        let run = drive(&mut machine, Sight::Raw, over(&mut internet));
+        let summary = summary(&run);
+        let hops = run.reports.iter().filter_map(|(_, report)| match report {
+            Report::Hop(hop) => Some(hop),
+            Report::Summary(_) => None,
+        });
+        let hops: Vec<&Hop> = hops.collect();
+        let ttls: Vec<u8> = hops.iter().map(|hop| hop.ttl).collect();
+        assert!(ttls.iter().copied().eq((1..).take(hops.len())), "{ttls:?}");
+        assert!(hops.iter().all(|hop| !hop.rate_limited), "{hops:?}");
+        let known = found(summary);
+        assert!(known.is_subset(&truth), "after {millis} ms: {known:?}");
+        assert!(known.len() >= most, "after {millis} ms: {known:?}");
+        most = known.len();
+        if !summary.interrupted {
+            assert_eq!(known, truth);
+            return;
+        }
+        // Between hops that are told there are links, from the first answers on.
+        let heard = hops.iter().filter(|hop| !hop.queries.is_empty()).count();
+        assert!(heard < 2 || !known.is_empty(), "after {millis} ms");
+    }
+    panic!("a path of six hops takes no fifth of a second");
 }

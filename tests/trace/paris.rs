@@ -167,19 +167,31 @@ fn an_interrupt_tells_what_was_given_up() {
     };
     let mut outbox = Outbox::default();
     let mut trace = new();
-    assert!(trace.so_far().is_empty(), "nothing was asked");
+    let now = Duration::from_millis(20);
+    assert!(trace.so_far(now).is_empty(), "nothing was asked");
     trace.poll(Duration::ZERO, &mut outbox);
-    assert!(trace.so_far().is_empty(), "answers may come");
+    let told = trace.so_far(now);
+    let [Report::Summary(summary)] = told.as_slice() else {
+        panic!("answers may come: {told:?}");
+    };
+    assert!(summary.interrupted && !summary.reached, "{summary:?}");
+    assert_eq!(summary.target, Some(Ipv4Addr::new(10, 0, 0, 9)));
+    assert_eq!(summary.duration, now);
     // Nobody answers: a second and a half later the first question to each hop is given up, of
     // which as many are told as would be at the end.
     let mut trace = new();
     trace.poll(Duration::ZERO, &mut outbox);
     trace.poll(Duration::from_millis(1600), &mut outbox);
     assert_eq!(outbox.reports().count(), 0, "no row is complete");
-    let rows: Vec<_> = trace.so_far();
-    let ttls: Vec<u8> = rows.iter().map(|hop| hop.ttl).collect();
+    let mut rows = trace.so_far(Duration::from_millis(1600));
+    assert!(matches!(rows.pop(), Some(Report::Summary(_))));
+    let hops = rows.iter().filter_map(|report| match report {
+        Report::Hop(hop) => Some(hop),
+        Report::Summary(_) => None,
+    });
+    let ttls: Vec<u8> = hops.clone().map(|hop| hop.ttl).collect();
     assert_eq!(ttls, [1, 2, 3, 4, 5]);
-    for hop in rows {
+    for hop in hops {
         let outcomes: Vec<_> = hop.queries.iter().map(|query| &query.outcome).collect();
         assert_eq!(outcomes, [&Outcome::Lost]);
     }

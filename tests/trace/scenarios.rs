@@ -212,7 +212,7 @@ macro_rules! scenarios {
 }
 
 scenarios! {
-    quiet_udp quiet_icmp quiet_tcp tcp_open unprivileged unprivileged_icmp unprivileged_bare unprivileged_icmp_bare
+    quiet_udp quiet_icmp quiet_tcp tcp_open tcp_curt unprivileged unprivileged_icmp unprivileged_bare unprivileged_icmp_bare
     late_stamps
     silent_hop
     silent_end

@@ -45,10 +45,11 @@ pub struct Trace {
     #[arg(short = 'm', long, value_name = "TTL", default_value_t = 30,
           value_parser = clap::value_parser!(u8).range(1..))]
     pub max: u8,
-    /// Questions to each hop
-    #[arg(short = 'q', long, value_name = "N", default_value_t = 3,
+    /// Questions to each hop (default: 3; with several cycles 1 in each, as routers commonly
+    /// answer one a second)
+    #[arg(short = 'q', long, value_name = "N",
           value_parser = clap::value_parser!(u8).range(1..=10))]
-    pub queries: u8,
+    pub queries: Option<u8>,
     /// Wait until hops that answered only in part are asked slowly: a limit on answers, or loss
     #[arg(long)]
     pub recheck: bool,

@@ -19,7 +19,7 @@ enum Node {
 /// Collects the graph.
 #[derive(Debug, Default)]
 pub(super) struct Dot {
-    /// Links come with the summary, and not from one hop to the next.
+    /// Links behind the first hop come with the summary, and not from one hop to the next.
     multipath: bool,
     /// Each hop's best time, in nanoseconds.
     nodes: BTreeMap<Node, Option<u64>>,
@@ -103,7 +103,9 @@ impl Show for Dot {
                 here.insert(node);
             }
         }
-        if self.multipath {
+        let path = (hop.target, hop.cycle);
+        // From the second hop on, the links of all ways come with the summary.
+        if self.multipath && self.last.contains_key(&path) {
             return;
         }
         if here.is_empty() {
@@ -111,7 +113,7 @@ impl Show for Dot {
             self.stands(node, hop.target, hop.ttl, None);
             here.insert(node);
         }
-        let before = self.last.insert((hop.target, hop.cycle), here.clone());
+        let before = self.last.insert(path, here.clone());
         let before = before.unwrap_or_else(|| BTreeSet::from([Node::Here]));
         for from in before {
             for to in &here {
@@ -126,10 +128,7 @@ impl Show for Dot {
                 Some(address) => Node::Hop(address),
                 None => Node::Silent(target, ttl),
             };
-            let from = match (link.from, link.ttl) {
-                (None, 0) => Node::Here,
-                (from, ttl) => node(from, ttl),
-            };
+            let from = node(link.from, link.ttl);
             let to = node(link.to, link.ttl.saturating_add(1));
             self.stands(from, target, link.ttl, None);
             self.stands(to, target, link.ttl.saturating_add(1), None);

@@ -6,6 +6,9 @@ use crate::cli::text::Text;
 use crate::probe::trace::{Answer, Hop, Mark, MtuSource};
 use crate::wire::icmp_extensions::{Interface, Role};
 
+/// Time exceeded (RFC 792).
+const EXCEEDED: u8 = 11;
+
 /// Marks that occurred, each with its meaning.
 #[derive(Debug, Default)]
 pub(super) struct Legend(Vec<(String, String)>);
@@ -33,8 +36,8 @@ impl Legend {
 /// What traceroute puts behind a time.
 pub(super) fn of_mark(mark: Mark, legend: &mut Legend) -> String {
     let (general, meaning) = match mark {
-        Mark::Network => ("!N", "network unreachable"),
-        Mark::Host => ("!H", "host unreachable"),
+        Mark::Network => ("!N", "network unreachable, or unknown"),
+        Mark::Host => ("!H", "host unreachable, or unknown"),
         Mark::Protocol => ("!P", "protocol unreachable"),
         Mark::Fragmentation(None) => ("!F", "too large for the next link, which is not told"),
         Mark::Fragmentation(Some(_)) => {
@@ -44,12 +47,8 @@ pub(super) fn of_mark(mark: Mark, legend: &mut Legend) -> String {
         Mark::Prohibited => ("!X", "administratively prohibited"),
         Mark::Precedence => ("!V", "host precedence violation"),
         Mark::Cutoff => ("!C", "precedence cutoff in effect"),
-        Mark::Unknown => (
-            "!U",
-            "network or host unknown, isolated, or not for this service",
-        ),
         Mark::Code(_) => ("!<N>", "unreachable for the reason with ICMP code N"),
-        Mark::Type(_) => ("!<type N>", "an ICMP message of type N"),
+        Mark::Other(..) => ("!<N-M>", "an ICMP message of type N with code M"),
     };
     legend.add(general, meaning);
     mark.to_string()
@@ -95,10 +94,15 @@ pub(super) fn of_answer(hop: &Hop, answer: &Answer, legend: &mut Legend) -> Vec<
         );
     }
     if let Some(ttl) = answer.quoted_ttl {
-        let meaning = if ttl == 0 {
-            "the probe's time to live here: one hop before let pass what it should have dropped"
-        } else {
-            "the probe's time to live here, which should be 1: a tunnel may hide hops"
+        let meaning = match (ttl, answer.icmp) {
+            (0, _) => {
+                "the probe's time to live here: one hop before let pass what it should have dropped"
+            }
+            (_, Some((EXCEEDED, _))) => {
+                "the probe's time to live here, which should be 1: a tunnel may hide hops"
+            }
+            // The target, nearer than it was asked for, or somebody who lets nothing pass.
+            _ => "the probe's time to live here, where it ended before that had run out",
         };
         add(format!("[ttl {ttl}]"), &format!("[ttl {ttl}]"), meaning);
     }
@@ -219,4 +223,63 @@ fn shown(interface: &Interface) -> String {
         text.display(&format_args!("mtu={mtu}"));
     }
     text.into_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::probe::Rtt;
+
+    /// What is said of a probe that had `ttl` left when this ICMP message was sent about it.
+    fn said(ttl: u8, icmp: (u8, u8)) -> String {
+        let target = Ipv4Addr::new(192, 0, 2, 1);
+        let answer = Answer {
+            address: target,
+            rtt: Rtt::between(Duration::ZERO, None, Duration::ZERO, None),
+            icmp: Some(icmp),
+            reply_ttl: None,
+            return_hops: None,
+            quoted_ttl: Some(ttl),
+            tos_quoted: None,
+            labels: Vec::new(),
+            interfaces: Vec::new(),
+            unmatched_key: None,
+            mark: None,
+            open: None,
+        };
+        let hop = Hop {
+            target,
+            ttl: 7,
+            cycle: 1,
+            flow: 0,
+            queries: Vec::new(),
+            repeated: false,
+            rate_limited: false,
+            undecided: false,
+            nat: false,
+            mtu: None,
+        };
+        let mut legend = Legend::default();
+        assert_eq!(
+            of_answer(&hop, &answer, &mut legend),
+            [format!("[ttl {ttl}]")]
+        );
+        let mut out = Text::default();
+        legend.write(&mut out);
+        out.into_string()
+    }
+
+    #[test]
+    fn a_tunnel_is_suspected_only_where_the_time_to_live_ran_out() {
+        assert!(said(0, (EXCEEDED, 0)).contains("let pass"));
+        assert!(said(3, (EXCEEDED, 0)).contains("tunnel"));
+        // Port unreachable: the target is nearer than -f. Host unreachable: a router of the way.
+        for unreachable in [(3, 3), (3, 1)] {
+            let said = said(3, unreachable);
+            assert!(said.contains("ended before"), "{said}");
+        }
+    }
 }

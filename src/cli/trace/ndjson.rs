@@ -250,6 +250,9 @@ impl Show for Ndjson {
         if summary.exhausted {
             object.flag("exhausted", true);
         }
+        if summary.interrupted {
+            object.flag("interrupted", true);
+        }
         object.end();
         out.push(b'\n');
     }

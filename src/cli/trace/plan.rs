@@ -137,7 +137,11 @@ pub(super) fn open(args: &Args, targets: &Targets) -> Result<Plan> {
     config.flow = args.flow;
     config.first = args.first;
     config.max = args.max;
-    config.queries = args.queries;
+    config.queries = args.queries.unwrap_or(match args.cycles {
+        1 => config.queries,
+        // What a cycle asks beyond what routers answer in a second would look like loss.
+        _ => 1,
+    });
     config.recheck = args.recheck;
     config.wait = args.wait;
     config.tos = args.tos;

@@ -203,13 +203,13 @@ impl Watcher<Trace> for Watch<'_> {
         ControlFlow::Continue(())
     }
 
-    fn look(&mut self, machine: &mut Trace, _now: Duration) -> ControlFlow<()> {
+    fn look(&mut self, machine: &mut Trace, now: Duration) -> ControlFlow<()> {
         if self.failure.is_some() {
             return ControlFlow::Break(());
         }
         if self.signals.interrupted().is_some() {
-            for hop in machine.so_far() {
-                self.report(Report::Hop(hop))?;
+            for report in machine.so_far(now) {
+                self.report(report)?;
             }
             return ControlFlow::Break(());
         }

@@ -25,6 +25,8 @@ struct Node {
 #[derive(Debug, Default)]
 struct Graph {
     hops: BTreeMap<u8, BTreeMap<Option<Ipv4Addr>, Node>>,
+    /// Marks of a whole hop, by its distance.
+    marks: BTreeMap<u8, Vec<String>>,
     legend: Legend,
 }
 
@@ -55,7 +57,8 @@ impl Ways {
         for (ttl, nodes) in &graph.hops {
             let mut first = true;
             for (address, node) in nodes {
-                if std::mem::take(&mut first) {
+                let is_first = std::mem::take(&mut first);
+                if is_first {
                     out.display(&format_args!("{ttl:>2}  "));
                 } else {
                     out.str("    ");
@@ -86,8 +89,15 @@ impl Ways {
                 {
                     out.display(&format_args!("  [{rule}]"));
                 }
-                for mark in &node.marks {
-                    out.push(b' ');
+                // What holds for the hop stands in its first line.
+                let own = graph.marks.get(ttl).filter(|_| is_first);
+                for (at, mark) in node
+                    .marks
+                    .iter()
+                    .chain(own.into_iter().flatten())
+                    .enumerate()
+                {
+                    out.str(if at == 0 { "  " } else { " " });
                     out.str(mark);
                 }
                 out.push(b'\n');
@@ -122,6 +132,12 @@ impl Show for Ways {
         }
         if nodes.is_empty() {
             nodes.insert(None, Node::default());
+        }
+        let known = graph.marks.entry(hop.ttl).or_default();
+        for mark in marks::of_hop(hop, &mut graph.legend) {
+            if !known.contains(&mark) {
+                known.push(mark);
+            }
         }
     }
 

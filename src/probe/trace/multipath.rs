@@ -503,6 +503,18 @@ impl Ways {
         }
     }
 
+    /// Tells the hops that have not been told, each with what has become of its questions.
+    pub(super) fn so_far(&mut self, mut tell: impl FnMut(Hop)) {
+        for level in self.levels.iter_mut().skip(self.told) {
+            level.flows.retain(|_, trial| !trial.is_open());
+            level.slowly.clear();
+        }
+        self.levels.retain(|level| !level.flows.is_empty());
+        while self.told < self.levels.len() {
+            tell(self.tell());
+        }
+    }
+
     /// What is known in the end.
     pub(super) fn sum_up(&self, summary: &mut Summary) {
         let mut last = 0;

@@ -141,10 +141,40 @@ impl Path {
     }
 
     /// Tells what is known of a path that is not complete.
-    pub(super) fn so_far(&mut self, config: &Config, mut tell: impl FnMut(Hop)) {
-        self.held.drain(..).for_each(&mut tell);
-        if let Stage::Rows(rows) = &mut self.stage {
-            rows.so_far(config, tell);
+    pub(super) fn so_far(&mut self, now: Duration, config: &Config, mut tell: impl FnMut(Report)) {
+        let mut hop = |hop: Hop| tell(Report::Hop(hop));
+        self.held.drain(..).for_each(&mut hop);
+        match &mut self.stage {
+            Stage::Rows(rows) => {
+                rows.so_far(config, hop);
+                self.sum_up_rows();
+            }
+            Stage::Ways(ways) => {
+                ways.so_far(hop);
+                ways.sum_up(&mut self.summary);
+            }
+            Stage::Mtu(_) | Stage::Pause(_) => {}
+        }
+        self.summary.interrupted = true;
+        self.summary.duration = now.saturating_sub(self.began.unwrap_or(now));
+        tell(Report::Summary(std::mem::take(&mut self.summary)));
+    }
+
+    /// Takes what the rows of a cycle say of the whole path.
+    fn sum_up_rows(&mut self) {
+        let Stage::Rows(rows) = &self.stage else {
+            return;
+        };
+        self.summary.reached |= rows.reached;
+        // Missing once, or asked beyond its distance only, the target is where it was.
+        let found = rows.reached.then_some(rows.hops);
+        self.far = self.far.into_iter().chain(found).min();
+        self.summary.hops = self.far.unwrap_or(rows.hops);
+        self.summary.looped |= rows.looped;
+        for &hop in &rows.nat_hops {
+            if let Err(place) = self.summary.nat_hops.binary_search(&hop) {
+                self.summary.nat_hops.insert(place, hop);
+            }
         }
     }
 
@@ -152,18 +182,8 @@ impl Path {
     fn next_stage(&mut self, now: Duration, config: &Config) -> bool {
         self.asks.clear();
         match &mut self.stage {
-            Stage::Rows(rows) => {
-                self.summary.reached |= rows.reached;
-                // Missing once, or asked beyond its distance only, the target is where it was.
-                let found = rows.reached.then_some(rows.hops);
-                self.far = self.far.into_iter().chain(found).min();
-                self.summary.hops = self.far.unwrap_or(rows.hops);
-                self.summary.looped |= rows.looped;
-                for &hop in &rows.nat_hops {
-                    if let Err(place) = self.summary.nat_hops.binary_search(&hop) {
-                        self.summary.nat_hops.insert(place, hop);
-                    }
-                }
+            Stage::Rows(_) => {
+                self.sum_up_rows();
                 return self.look_for_mtu(config) || self.pause(config);
             }
             Stage::Ways(ways) => {
@@ -379,7 +399,6 @@ impl Path {
         ours: bool,
     ) -> bool {
         let elsewhere = arrival.from != self.recipe.target.address;
-        let flow_of = |index: u64| self.ledger.get(index).map(|sent| sent.ask.flow);
         let (index, icmp, open, failed) = if let Some(number) = self.recipe.echoed(message, ours)
             && protocol == self.recipe.protocol()
         {
@@ -391,32 +410,14 @@ impl Path {
             (self.ledger.index_of(number), Some((0, 0)), None, failed)
         } else if protocol == PROTOCOL_TCP
             && !elsewhere
-            && let Some((count, open)) = self.recipe.acknowledged(message)
+            && let Some((index, open)) = self.acknowledged(message)
         {
-            // What a SYN carries is acknowledged by a reset, and not by a SYN.
-            let index = self.ledger.index_of(count).filter(|_| count != 0);
-            let bare = |index: &u64| {
-                let sent = self.ledger.get(*index);
-                open || sent.is_some_and(|sent| sent.ask.size.is_none())
-            };
-            let full = || {
-                let mut sent = self.ledger.iter();
-                let end = |index: u64, ask: &Ask| {
-                    ledger::number(index).checked_add(super::recipe::syn_data(ask.size))
-                };
-                let found = sent.find(|(index, sent)| end(*index, &sent.ask) == Some(count));
-                found.map(|(index, _)| index)
-            };
-            let index = index.filter(bare).or_else(full);
-            let index = index.filter(|&index| {
-                let number = ledger::number(index);
-                flow_of(index).is_some_and(|flow| self.recipe.is_back(message, number, flow))
-            });
-            (index, None, Some(open), None)
-        } else if protocol == self.recipe.protocol() && protocol != PROTOCOL_TCP && !elsewhere {
-            // Somebody listens on the port, and does not say which probe it was. The first to
-            // get there was the nearest that got no other answer, behind all that were answered
-            // on the way; silent hops right before it are taken for it.
+            (Some(index), None, Some(open), None)
+        } else if protocol == self.recipe.protocol() && !elsewhere {
+            // Somebody listens on the port, or refuses it with a segment that acknowledges
+            // nothing of ours, and does not say which probe it was. The first to get there was
+            // the nearest that got no other answer, behind all that were answered on the way;
+            // silent hops right before it are taken for it.
             let own = |(index, sent): &(u64, &Sent)| {
                 let number = ledger::number(*index);
                 self.recipe.is_back(message, number, sent.ask.flow)
@@ -434,12 +435,9 @@ impl Path {
                 Stage::Ways(_) => waiting.max_by_key(|(index, _)| *index),
                 _ => waiting.min_by_key(|(index, sent)| (sent.ask.ttl, *index)),
             };
-            (
-                nearest.map(|(index, _)| index),
-                None,
-                None,
-                Some(Key::Transport),
-            )
+            let index = nearest.map(|(index, _)| index);
+            let open = self.recipe.is_open(message);
+            (index, None, open, Some(Key::Transport))
         } else {
             return false;
         };
@@ -452,6 +450,29 @@ impl Path {
         };
         self.heard(index, arrival, answer, Place::Target, None);
         true
+    }
+
+    /// The probe that a TCP segment acknowledges, and whether the port is open.
+    fn acknowledged(&self, segment: &[u8]) -> Option<(u64, bool)> {
+        let (count, open) = self.recipe.acknowledged(segment)?;
+        // What a SYN carries is acknowledged by a reset, and not by a SYN.
+        let index = self.ledger.index_of(count).filter(|_| count != 0);
+        let bare = |index: &u64| {
+            let sent = self.ledger.get(*index);
+            open || sent.is_some_and(|sent| sent.ask.size.is_none())
+        };
+        let full = || {
+            let mut sent = self.ledger.iter();
+            let end = |index: u64, ask: &Ask| {
+                ledger::number(index).checked_add(super::recipe::syn_data(ask.size))
+            };
+            let found = sent.find(|(index, sent)| end(*index, &sent.ask) == Some(count));
+            found.map(|(index, _)| index)
+        };
+        let index = index.filter(bare).or_else(full)?;
+        let flow = self.ledger.get(index)?.ask.flow;
+        let is_back = self.recipe.is_back(segment, ledger::number(index), flow);
+        is_back.then_some((index, open))
     }
 
     fn heard(

@@ -277,6 +277,15 @@ impl Recipe {
         Some((number, syn && !reset))
     }
 
+    /// What a TCP segment says of the port it comes from, whatever it acknowledges: one with
+    /// neither RST nor SYN (RFC 5961 section 4) says nothing.
+    pub(super) fn is_open(&self, segment: &[u8]) -> Option<bool> {
+        let flags = Lens(segment)
+            .u8(13)
+            .filter(|_| self.method == Method::Tcp)?;
+        (flags & 0x06 != 0).then_some(flags & 0x04 == 0)
+    }
+
     /// Whether a segment or datagram came back from the port that a probe went to, to the one that
     /// its flow left from.
     pub(super) fn is_back(&self, message: &[u8], number: u16, flow: u16) -> bool {

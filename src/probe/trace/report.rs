@@ -125,9 +125,9 @@ impl Key {
 /// An ICMP unreachable (or stranger) message, as traceroute(8) marks it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Mark {
-    /// !N: network unreachable.
+    /// !N: network unreachable, unknown or not for this type of service, or the source isolated.
     Network,
-    /// !H: host unreachable.
+    /// !H: host unreachable, unknown or not for this type of service.
     Host,
     /// !P: protocol unreachable.
     Protocol,
@@ -141,12 +141,10 @@ pub enum Mark {
     Precedence,
     /// !C: precedence cutoff in effect.
     Cutoff,
-    /// !U: network or host unknown, isolated or not for this type of service.
-    Unknown,
-    /// `!<number>`: any other code of type 3.
+    /// `!<code>`: any other code of type 3.
     Code(u8),
-    /// Neither type 3 nor 11: redirect, source quench, parameter problem.
-    Type(u8),
+    /// `!<type-code>`: any other message, such as a parameter problem.
+    Other(u8, u8),
 }
 
 impl Mark {
@@ -156,20 +154,19 @@ impl Mark {
     pub fn of(icmp_type: u8, code: u8, info: u32) -> Option<Self> {
         Some(match (icmp_type, code) {
             (11, 0) | (3, 3) | (0, _) => return None,
-            (3, 0) => Self::Network,
-            (3, 1) => Self::Host,
+            (3, 0 | 6 | 8 | 11) => Self::Network,
+            (3, 1 | 7 | 12) => Self::Host,
             (3, 2) => Self::Protocol,
             (3, 4) => Self::Fragmentation(match (info & 0xffff) as u16 {
                 0 => None,
                 mtu => Some(mtu),
             }),
             (3, 5) => Self::SourceRoute,
-            (3, 6..=8 | 11 | 12) => Self::Unknown,
             (3, 9 | 10 | 13) => Self::Prohibited,
             (3, 14) => Self::Precedence,
             (3, 15) => Self::Cutoff,
             (3, _) => Self::Code(code),
-            _ => Self::Type(icmp_type),
+            _ => Self::Other(icmp_type, code),
         })
     }
 }
@@ -186,9 +183,8 @@ impl fmt::Display for Mark {
             Self::Prohibited => "!X",
             Self::Precedence => "!V",
             Self::Cutoff => "!C",
-            Self::Unknown => "!U",
             Self::Code(code) => return write!(f, "!<{code}>"),
-            Self::Type(kind) => return write!(f, "!<type {kind}>"),
+            Self::Other(kind, code) => return write!(f, "!<{kind}-{code}>"),
         })
     }
 }
@@ -286,4 +282,31 @@ pub struct Summary {
     pub exhausted: bool,
     /// The path went round in circles.
     pub looped: bool,
+    /// Somebody would wait no longer: it is not all that there is.
+    pub interrupted: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What traceroute 2.1.2 prints behind the time of an answer, for each code of type 3.
+    #[test]
+    fn marks_are_those_of_traceroute() {
+        let marks = [
+            "!N", "!H", "!P", "", "!F", "!S", "!N", "!H", "!N", "!X", "!X", "!N", "!H", "!X", "!V",
+            "!C", "!<16>",
+        ];
+        let shown = |icmp_type, code, info| {
+            let mark = Mark::of(icmp_type, code, info);
+            mark.map(|mark| mark.to_string()).unwrap_or_default()
+        };
+        for (code, mark) in (0..).zip(marks) {
+            assert_eq!(shown(3, code, 0), mark, "code {code}");
+        }
+        assert_eq!(shown(3, 4, 1400), "!F-1400");
+        assert_eq!(shown(11, 0, 0), "");
+        assert_eq!(shown(12, 0, 0x1400_0000), "!<12-0>");
+        assert_eq!(shown(11, 7, 0), "!<11-7>");
+    }
 }

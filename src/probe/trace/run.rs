@@ -74,14 +74,15 @@ impl Trace {
         }
     }
 
-    /// What is known of the hops that have not been reported, in the order of the targets: for
-    /// who will wait no longer. Nothing is to be asked of the machine after that.
-    pub fn so_far(&mut self) -> Vec<Hop> {
-        let mut hops = Vec::new();
+    /// What is known at `now` of the paths that are begun and not complete, in the order of the
+    /// targets, with a summary for each: for who will wait no longer. Nothing is to be asked of
+    /// the machine after that.
+    pub fn so_far(&mut self, now: Duration) -> Vec<Report> {
+        let mut reports = Vec::new();
         for path in self.paths.iter_mut().flatten() {
-            path.so_far(&self.config, |hop| hops.push(hop));
+            path.so_far(now, &self.config, |report| reports.push(report));
         }
-        hops
+        reports
     }
 
     fn path(&mut self, number: usize) -> Option<&mut Path> {

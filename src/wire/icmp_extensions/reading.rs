@@ -5,6 +5,7 @@
 use std::net::Ipv4Addr;
 
 use super::{HEADER, INTERFACE_INFORMATION, MPLS, OBJECT, Place, VERSION, objects, place};
+use crate::wire::checksum::Sum;
 use crate::wire::field::Lens;
 
 /// The most label stack entries and interfaces that are kept of one message.
@@ -63,8 +64,8 @@ pub struct Extensions {
 }
 
 /// Reads the extensions of a whole ICMP error, given from its type on. Objects whose length is
-/// impossible end the reading (RFC 4884 section 7.1); a structure of another version than 2, or
-/// one whose place is a lie, has none.
+/// impossible end the reading (RFC 4884 section 7.1); a structure of another version than 2, one
+/// whose place is a lie, or one whose checksum is given and wrong, has none.
 #[must_use]
 pub fn read(message: &[u8]) -> Extensions {
     let mut extensions = Extensions::default();
@@ -73,6 +74,10 @@ pub fn read(message: &[u8]) -> Extensions {
     };
     let structure = message.get(at..).unwrap_or_default();
     if structure.first().is_none_or(|first| first >> 4 != VERSION) || structure.len() < HEADER {
+        return extensions;
+    }
+    let is_summed = structure.get(2..4).is_some_and(|sum| sum != [0, 0]);
+    if is_summed && Sum::new().with(structure).fold() != 0xffff {
         return extensions;
     }
     extensions.start = Some(at);
@@ -157,6 +162,7 @@ fn interface(object: Lens<'_>, c_type: u8) -> Interface {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::checksum::checksum;
 
     /// A time exceeded message with a padded quote of 128 bytes, then `objects`.
     fn message(objects: &[u8]) -> Vec<u8> {
@@ -209,6 +215,14 @@ mod tests {
         let mut lying = message(&[0, 8, 1, 1, 0, 0, 0x11, 1]);
         lying.splice(5..6, [200]);
         assert_eq!(read(&lying), Extensions::default());
+        // A checksum that is wrong; one that is right.
+        let mut summed = message(&[0, 8, 1, 1, 0, 0, 0x11, 1]);
+        summed.splice(138..140, [0xbe, 0xef]);
+        assert_eq!(read(&summed), Extensions::default());
+        summed.splice(138..140, [0, 0]);
+        let sum = checksum(summed.get(136..).unwrap_or_default());
+        summed.splice(138..140, sum.to_be_bytes());
+        assert_eq!(read(&summed).labels.len(), 1);
         // No name at all, where one is announced.
         let nameless = read(&message(&[0, 8, 2, 2, 0, 0, 0, 0]));
         assert_eq!(

@@ -109,12 +109,33 @@ pub(super) fn interrupted() -> Result<(), Failed> {
     ensure(code == Some(1) && heading, || format!("{code:?} {lines:?}"))?;
     // Asked again and again, and reached each time.
     let words = [
-        "-m", "4", "--cycles", "1000", "--format", "ndjson", "10.0.4.1",
+        "-m",
+        "4",
+        "--cycles",
+        "1000",
+        "--interval",
+        "0.1",
+        "--format",
+        "ndjson",
+        "10.0.4.1",
     ];
     let (code, lines) = interrupt(&words, 20)?;
     ensure(code == Some(0), || lines.join("\n"))?;
     let whole = lines.iter().all(|line| line.ends_with('}'));
-    ensure(whole, || lines.join("\n"))
+    ensure(whole, || lines.join("\n"))?;
+    let end = lines.last().map(String::as_str).unwrap_or_default();
+    for part in [
+        "\"event\":\"trace\"",
+        "\"reached\":true",
+        "\"interrupted\":true",
+    ] {
+        ensure(end.contains(part), || end.to_owned())?;
+    }
+    // All ways, of which the fifth hop is silent: those before it are known when it is asked.
+    let words = ["--multipath", "--format", "ndjson", "10.0.99.1"];
+    let (_, lines) = interrupt(&words, 1)?;
+    let end = lines.last().map(String::as_str).unwrap_or_default();
+    ensure(end.contains("\"interrupted\":true"), || lines.join("\n"))
 }
 
 /// Interrupts the command when it has written so many lines; its status, and all its lines.

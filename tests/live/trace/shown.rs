@@ -73,7 +73,19 @@ pub(super) fn formats() -> Result<(), Failed> {
     for line in ["\"here\" -> \"10.0.1.1\";", "\"10.0.1.1\" -> \"10.0.2.1\";"] {
         ensure(dot.contains(line), || dot.clone())?;
     }
-    let report = run(&["-q", "1", "--cycles", "3", "--interval", "0.1", "10.0.99.1"])?;
+    let ways = without_times(&run(&["--multipath", "10.0.99.1"])?);
+    let third = "\n 3  10.0.3.1  T ms  [transport?] [NAT]\n";
+    ensure(ways.contains(third), || ways.clone())?;
+    ensure(
+        ways.contains("\n    [NAT]        between the hop before"),
+        || ways.clone(),
+    )?;
+    let dot = run(&["--multipath", "--format", "dot", "10.0.99.1"])?;
+    for line in ["\"here\" -> \"10.0.1.1\";", "\"10.0.1.1\" -> \"10.0.2.1\";"] {
+        ensure(dot.contains(line), || dot.clone())?;
+    }
+    // One question a hop in each, as mtr asks.
+    let report = run(&["--cycles", "3", "--interval", "0.1", "10.0.99.1"])?;
     let first = report.lines().nth(2).unwrap_or_default();
     let cells: Vec<&str> = first.split_whitespace().take(4).collect();
     ensure(cells == ["1", "10.0.1.1", "0.0%", "3"], || report.clone())
