@@ -15,6 +15,14 @@ fn refused(words: &[&str], why: &str) {
 }
 
 #[test]
+fn a_path_mtu_has_two_forms() {
+    for format in ["csv", "prometheus"] {
+        let words = ["--mtu", "--format", format, "127.0.0.1"];
+        refused(&words, "as text or as ndjson");
+    }
+}
+
+#[test]
 fn numbers_that_are_none() {
     for (words, why) in [
         (&["-c", "0"][..], "1..="),

@@ -191,7 +191,9 @@ fn go(
         session.latest = Some(spread::Latest::default());
     }
     if many {
-        session.progress = Progress::wanted(targets);
+        // Objects and rows that stream over a terminal are progress themselves.
+        let streams = matches!(args.format, PingFormat::Ndjson | PingFormat::Csv);
+        session.progress = Some(Progress::new(targets, !(streams && terminal)));
     }
     drive(&mut machine, &mut engine, &run_clock, &mut session)?;
     session.end(&machine)?;

@@ -38,12 +38,13 @@ impl Signals {
         Self::start(&[Signal::SIGUSR1], 2)
     }
 
-    /// As [`watch`](Self::watch); SIGQUIT asks how it goes, as ping(8) has it.
+    /// As [`watch_live`](Self::watch_live), where who asks how it goes sends SIGQUIT, as to
+    /// ping(8). Whoever passes on a Ctrl-C that the terminal sent to both sends the second one.
     ///
     /// # Errors
     /// As [`watch`](Self::watch).
     pub fn watch_quit() -> Result<Self> {
-        Self::start(&[Signal::SIGQUIT], 1)
+        Self::start(&[Signal::SIGQUIT], 2)
     }
 
     fn start(asking: &[Signal], patience: u32) -> Result<Self> {

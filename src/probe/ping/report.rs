@@ -272,6 +272,8 @@ pub struct Summary {
     pub rtt: Option<RoundTrips>,
     /// From the first probe of the run to the last answer or probe.
     pub elapsed: Duration,
+    /// From the first probe of the run to the last probe (ping's `time`).
+    pub sending: Duration,
     /// The most probes that were out when one was answered, itself included (ping's `pipe`); 0
     /// where there are many targets.
     pub pipe: u64,
@@ -312,6 +314,7 @@ pub struct RoundTrips {
     pub jitter: f64,
     /// A moving average that gives the latest an eighth of the weight.
     pub ewma: f64,
-    /// 50th, 90th and 99th percentile, to three digits, where a histogram was kept.
+    /// 50th, 90th and 99th percentile: exact for one or two round trips, of more to three digits
+    /// where a histogram was kept.
     pub percentiles: Option<[u64; 3]>,
 }

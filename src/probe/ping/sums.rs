@@ -171,7 +171,7 @@ impl Sums {
         &self,
         (index, target): (u32, Ipv4Addr),
         histogram: Option<&Histogram<u64>>,
-        elapsed: Duration,
+        (elapsed, sending): (Duration, Duration),
         pipe: u64,
     ) -> Summary {
         let none = Rare::default();
@@ -210,12 +210,41 @@ impl Sums {
                 stddev: (self.squares / samples as f64).max(0.0).sqrt(),
                 jitter: f64::from(self.jitter),
                 ewma: f64::from(self.ewma),
-                percentiles: histogram
-                    .filter(|histogram| !histogram.is_empty())
-                    .map(|h| [0.5, 0.9, 0.99].map(|quantile| percentile(h, quantile))),
+                percentiles: match samples {
+                    // One or two tell their own, by nearest rank.
+                    1 | 2 => Some([self.min, self.max, self.max]),
+                    _ => histogram
+                        .filter(|histogram| !histogram.is_empty())
+                        .map(|h| [0.5, 0.9, 0.99].map(|quantile| percentile(h, quantile))),
+                },
             }),
             elapsed,
+            sending,
             pipe,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn percentiles(rtts: &[u64]) -> Option<[u64; 3]> {
+        let mut sums = Sums::default();
+        for rtt in rtts {
+            sums.time(*rtt);
+        }
+        let target = (0, Ipv4Addr::LOCALHOST);
+        let summary = sums.summary(target, None, Default::default(), 0);
+        summary.rtt.and_then(|rtt| rtt.percentiles)
+    }
+
+    /// By nearest rank: of n the one at ceil(n * q).
+    #[test]
+    fn one_or_two_round_trips_need_no_histogram() {
+        assert_eq!(percentiles(&[]), None);
+        assert_eq!(percentiles(&[7]), Some([7, 7, 7]));
+        assert_eq!(percentiles(&[9, 7]), Some([7, 9, 9]));
+        assert_eq!(percentiles(&[9, 7, 8]), None);
     }
 }
