@@ -193,6 +193,7 @@ fn go(
     if many {
         // Objects and rows that stream over a terminal are progress themselves.
         let streams = matches!(args.format, PingFormat::Ndjson | PingFormat::Csv);
+        session.settles = args.format == PingFormat::Text;
         session.progress = Some(Progress::new(targets, !(streams && terminal)));
     }
     drive(&mut machine, &mut engine, &run_clock, &mut session)?;

@@ -30,8 +30,8 @@ pub(super) struct Session<'a, 'b, 'c> {
     pub(super) latest: Option<Latest>,
     /// How far a sweep is.
     pub(super) progress: Option<Progress>,
-    /// One target alone.
-    pub(super) one: bool,
+    /// Names are shown at the end, and waited for.
+    pub(super) settles: bool,
     /// Tell more.
     pub(super) verbose: bool,
     pub(super) verdict: Verdict,
@@ -128,7 +128,6 @@ impl<'a, 'b, 'c> Session<'a, 'b, 'c> {
         output: Output<'a, 'b>,
         signals: &'c mut Signals,
     ) -> Self {
-        let one = shared.config.targets.len() == 1;
         Self {
             show,
             shared,
@@ -137,7 +136,7 @@ impl<'a, 'b, 'c> Session<'a, 'b, 'c> {
             replaced: None,
             latest: None,
             progress: None,
-            one,
+            settles: false,
             verbose: false,
             verdict: Verdict::default(),
             round: false,
@@ -210,6 +209,12 @@ impl Watcher<Ping> for Session<'_, '_, '_> {
             Report::Round(_) => self.round = true,
             _ => {}
         }
+        if matches!(report, Report::Summary(_))
+            && std::mem::take(&mut self.settles)
+            && let Some(names) = &self.shared.names
+        {
+            names.settle(|| self.signals.interrupted().is_some());
+        }
         if let Some(progress) = &mut self.progress {
             match &report {
                 Report::Reply(reply) if !reply.duplicate => progress.answers += 1,
@@ -265,7 +270,7 @@ impl Watcher<Ping> for Session<'_, '_, '_> {
                 self.show.status(&summary, err);
             }
         }
-        if self.one {
+        if self.progress.is_none() {
             self.show
                 .sent(machine.transmitted(0), &mut self.output.text);
         }

@@ -260,6 +260,8 @@ pub struct Summary {
     pub lost: u64,
     /// Probes still waited for: 0 but in the middle of a run.
     pub waiting: u64,
+    /// One of the last three probes that have ended was answered.
+    pub recent: bool,
     /// Answers to probes that had been answered.
     pub duplicates: u64,
     /// Answers whose payload or checksum was wrong.

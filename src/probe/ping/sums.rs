@@ -91,6 +91,13 @@ impl Sums {
         (age < WINDOW).then(|| (self.answered >> age) & 1 == 1)
     }
 
+    /// Whether one of the last three probes that have ended was answered.
+    fn answered_lately(&self) -> bool {
+        // Those that are waited for are the latest, nearly always.
+        let ended = u64::from(self.waiting).saturating_add(3).min(WINDOW - 1);
+        self.answered & ((1 << ended) - 1) != 0
+    }
+
     /// A probe is answered, for the first time. True when a later one was before.
     pub(super) fn answer(&mut self, number: u64, late: bool) -> bool {
         if let Some(age) = self.transmitted.checked_sub(number)
@@ -199,6 +206,7 @@ impl Sums {
                 .into_iter()
                 .fold(self.transmitted, u64::saturating_sub),
             waiting: u64::from(self.waiting),
+            recent: self.answered_lately(),
             duplicates: rare.duplicates,
             corrupted: rare.corrupted,
             reordered: rare.reordered,
@@ -237,6 +245,34 @@ mod tests {
         let target = (0, Ipv4Addr::LOCALHOST);
         let summary = sums.summary(target, None, Default::default(), 0);
         summary.rtt.and_then(|rtt| rtt.percentiles)
+    }
+
+    #[test]
+    fn who_falls_silent_is_no_longer_up() {
+        let mut sums = Sums::default();
+        let recent = |sums: &Sums| {
+            let target = (0, Ipv4Addr::LOCALHOST);
+            sums.summary(target, None, Default::default(), 0).recent
+        };
+        assert!(!recent(&sums));
+        let first = sums.send();
+        assert!(!recent(&sums));
+        sums.answer(first, false);
+        sums.end();
+        assert!(recent(&sums));
+        for silent in 1..=4 {
+            sums.send();
+            // What is waited for says nothing yet.
+            assert_eq!(recent(&sums), silent <= 3, "{silent}");
+            sums.end();
+            assert_eq!(recent(&sums), silent < 3, "{silent}");
+        }
+        for _ in 0..100 {
+            sums.send();
+        }
+        assert!(!recent(&sums));
+        sums.answer(100, false);
+        assert!(recent(&sums));
     }
 
     /// By nearest rank: of n the one at ceil(n * q).

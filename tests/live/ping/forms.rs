@@ -129,7 +129,10 @@ pub(super) fn names() -> Result<(), Failed> {
     let one = told("-n -c 1 loop.example")?;
     ensure(one.contains("\n64 bytes from 127.0.0.77: icmp_seq=1"), one)?;
     let many = told("--alive loop.example 127.0.0.1")?;
-    same(&many, "127.0.0.1\nloop.example\n")
+    same(&many, "127.0.0.1\nloop.example\n")?;
+    // A table waits for the names of who answered.
+    let many = told("--names --alive 127.0.0.77 127.0.0.1")?;
+    same(&many, "127.0.0.1\n127.0.0.77 (loop.example)\n")
 }
 
 /// Whoever reads the file at any moment reads all of a round, and never the same file written anew.
