@@ -15,6 +15,23 @@ fn refused(words: &[&str], why: &str) {
 }
 
 #[test]
+fn what_has_no_payload_is_given_none() {
+    for kind in ["--tcp=80", "--timestamp", "--extended=lo"] {
+        for payload in ["-s=56", "-p=ff", "--sweep-size=56..60"] {
+            refused(&[kind, payload, "127.0.0.1"], "cannot be used with");
+        }
+    }
+}
+
+#[test]
+fn a_path_mtu_has_two_forms() {
+    for format in ["csv", "prometheus"] {
+        let words = ["--mtu", "--format", format, "127.0.0.1"];
+        refused(&words, "as text or as ndjson");
+    }
+}
+
+#[test]
 fn numbers_that_are_none() {
     for (words, why) in [
         (&["-c", "0"][..], "1..="),

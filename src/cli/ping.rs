@@ -196,7 +196,10 @@ fn go(
         session.latest = Some(spread::Latest::default());
     }
     if many {
-        session.progress = Progress::wanted(targets);
+        // Objects and rows that stream over a terminal are progress themselves.
+        let streams = matches!(args.format, PingFormat::Ndjson | PingFormat::Csv);
+        session.settles = args.format == PingFormat::Text;
+        session.progress = Some(Progress::new(targets, !(streams && terminal)));
     }
     lanes::run(lanes, &run_clock, &mut session)?;
     let verdict = session.verdict;

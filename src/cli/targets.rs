@@ -27,6 +27,8 @@ pub(super) struct Chosen {
     pub(super) named: Vec<Ipv4Addr>,
     /// Names that have no address, and why.
     pub(super) unresolved: Vec<Error>,
+    /// They were typed as several: more than one word, a network, a range or a file.
+    pub(super) listed: bool,
     /// Who looked names up, if anybody had to.
     pub(super) resolver: Option<Resolver>,
 }
@@ -54,9 +56,13 @@ struct Collection {
 /// set holds, or when all of them are names without an address.
 pub(super) fn choose(words: &[String]) -> Result<Chosen> {
     let mut all = Collection::default();
+    all.chosen.listed = words.len() > 1;
     for word in words {
         match word.strip_prefix('@') {
-            Some(file) => all.file(file)?,
+            Some(file) => {
+                all.chosen.listed = true;
+                all.file(file)?;
+            }
             None => all.word(word, &|why| wrong(word, &why))?,
         }
     }
@@ -116,7 +122,10 @@ impl Collection {
                 self.chosen.named.push(address);
                 self.ranges.push((address, address));
             }
-            Meant::Range(first, last) => self.ranges.push((first, last)),
+            Meant::Range(first, last) => {
+                self.chosen.listed = true;
+                self.ranges.push((first, last));
+            }
             Meant::Name(name) => match self.resolve(name) {
                 Ok(address) => {
                     self.labels.push((address, name.to_owned()));
@@ -172,8 +181,13 @@ impl Collection {
             if line.len() as u64 == LINE {
                 return Err(place("it is too long for a name".to_owned()));
             }
-            let text = std::str::from_utf8(&line)
-                .map_err(|_| place("this is no text".to_owned()))?
+            let text =
+                std::str::from_utf8(&line).map_err(|_| place("this is no text".to_owned()))?;
+            // Some editors begin a file with a byte order mark.
+            let mark = if number == 1 { "\u{feff}" } else { "" };
+            let text = text
+                .strip_prefix(mark)
+                .unwrap_or(text)
                 .split('#')
                 .next()
                 .unwrap_or_default();
@@ -318,6 +332,15 @@ mod tests {
             assert_eq!(meaning(word), Err(why.to_owned()), "{word}");
         }
         assert!(meaning("::1").is_err());
+    }
+
+    #[test]
+    fn a_mark_before_the_first_line_is_no_part_of_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("hosts");
+        std::fs::write(&file, "\u{feff}10.0.0.1\r\n10.0.0.2 # one\r\n").unwrap();
+        let chosen = choose(&[format!("@{}", file.display())]).unwrap();
+        assert_eq!(chosen.named, [ip("10.0.0.1"), ip("10.0.0.2")]);
     }
 
     #[test]

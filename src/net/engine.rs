@@ -305,6 +305,16 @@ impl Engine {
         ways.mtu(destination)
     }
 
+    /// The MTU of the interface on the way to `destination`, in bytes: what a router told of the
+    /// path may be old. May be asked at any time, in a sandbox as well.
+    ///
+    /// # Errors
+    /// As [`mtu_towards`](Self::mtu_towards).
+    pub fn link_mtu_towards(&mut self, destination: Ipv4Addr) -> io::Result<u32> {
+        let ways = self.ways.as_mut().ok_or(io::ErrorKind::Unsupported)?;
+        ways.link_mtu(destination)
+    }
+
     /// Connects the scout, which sends nothing (udp(7)).
     fn look_towards(&self, destination: Ipv4Addr) -> io::Result<()> {
         // Connected twice it would keep the first address as its own.

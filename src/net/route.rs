@@ -132,12 +132,23 @@ impl Ways {
     pub(super) fn mtu(&mut self, destination: Ipv4Addr) -> io::Result<u32> {
         let answer = ask(&mut self.netlink, destination, self.by)?;
         let answer = answer.ok_or(io::ErrorKind::InvalidData)?;
-        if let Some(mtu) = answer.mtu {
-            return Ok(mtu);
+        match answer.mtu {
+            Some(mtu) => Ok(mtu),
+            None => self.interface_mtu(answer.interface),
         }
+    }
+
+    /// The MTU of the interface on the way to `destination`, in bytes, whatever routers said of
+    /// the links behind it.
+    pub(super) fn link_mtu(&mut self, destination: Ipv4Addr) -> io::Result<u32> {
+        let answer = ask(&mut self.netlink, destination, self.by)?;
+        self.interface_mtu(answer.ok_or(io::ErrorKind::InvalidData)?.interface)
+    }
+
+    fn interface_mtu(&mut self, interface: u32) -> io::Result<u32> {
         let mut body = vec![0; LINK_HEADER_LEN];
         if let Some(index) = body.get_mut(4..).and_then(|rest| rest.first_chunk_mut()) {
-            *index = answer.interface.to_ne_bytes();
+            *index = interface.to_ne_bytes();
         }
         let mtu = self.netlink.ask(libc::RTM_GETLINK, &body, |message| {
             let (_, rest) = message.body.split_at_checked(LINK_HEADER_LEN)?;

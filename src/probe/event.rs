@@ -61,8 +61,8 @@ pub enum Event<'a> {
         icmp_type: u8,
         /// ICMP code.
         code: u8,
-        /// The second 32-bit word: next-hop MTU, pointer or gateway, as the type has it. The MTU
-        /// alone where the kernel shows no more.
+        /// The number in the second 32-bit word: next-hop MTU (16 bits), pointer (8 bits) or
+        /// gateway (32 bits), as the type has it; 0 where the type has none.
         info: u32,
         /// The whole ICMP message from its type on, with any extensions (RFC 4884).
         message: Option<&'a [u8]>,

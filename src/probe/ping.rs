@@ -158,12 +158,12 @@ impl Ping {
         let target = self.config.targets.get(index)?;
         let tally = self.tallies.get(index as usize)?;
         let histogram = self.histograms.get(index as usize);
-        let elapsed = self.latest.saturating_sub(self.began.unwrap_or(0));
+        let since = |time: u64| Duration::from_nanos(time.saturating_sub(self.began.unwrap_or(0)));
         let one = self.tallies.len() == 1;
         Some(tally.summary(
             (index, target),
             histogram.and_then(Option::as_ref),
-            Duration::from_nanos(elapsed),
+            (since(self.latest), since(self.schedule.last())),
             if one { self.pipe } else { 0 },
         ))
     }

@@ -46,8 +46,9 @@ struct Node {
     /// Nanoseconds it takes to make an ICMP message.
     thinks: u64,
     next: Vec<String>,
-    /// "flow" or "packet".
+    /// "flow", "packet", or "turns": flows in the order they come, one here and one there.
     balance: String,
+    flows: Vec<u64>,
     key: u64,
     silent: bool,
     loss: f64,
@@ -136,6 +137,7 @@ impl Node {
                 .map(|next| next.as_str().unwrap().to_owned())
                 .collect(),
             balance: text("balance", "flow"),
+            flows: Vec::new(),
             key: number("key").unwrap_or(0) as u64,
             silent: flag("silent"),
             loss: hop.get("loss").map_or(0.0, |loss| loss.as_float().unwrap()),
@@ -297,10 +299,16 @@ impl Internet {
             }
             bytes::fix_header(&mut packet);
             let width = node.next.len();
-            let pick = if node.balance == "packet" {
-                (spray * width as f64) as usize
-            } else {
-                (flow_hash(node.key, &packet) % width as u64) as usize
+            let flow = flow_hash(node.key, &packet);
+            let pick = match node.balance.as_str() {
+                "packet" => (spray * width as f64) as usize,
+                "turns" => {
+                    if !node.flows.contains(&flow) {
+                        node.flows.push(flow);
+                    }
+                    node.flows.iter().position(|known| *known == flow).unwrap() % width
+                }
+                _ => (flow % width as u64) as usize,
             };
             at = node.next[pick.min(width - 1)].clone();
         }

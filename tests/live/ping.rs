@@ -32,7 +32,7 @@ mod played;
 type Test = fn() -> Result<(), Failed>;
 
 pub(super) fn trials(powers: Powers) -> Vec<Trial> {
-    let tests: [(&str, Test); 25] = [
+    let tests: [(&str, Test); 29] = [
         ("ping_lo_as_iputils_prints_it", lo),
         ("ping_objects", objects),
         ("ping_many", many),
@@ -49,6 +49,10 @@ pub(super) fn trials(powers: Powers) -> Vec<Trial> {
         ("ping_sizes", forms::sizes),
         ("ping_live_line_on_a_terminal", forms::live),
         ("ping_names", forms::names),
+        ("ping_broadcast", forms::spread),
+        ("ping_retry_one", forms::retried),
+        ("ping_progress_on_a_terminal", forms::progress),
+        ("ping_lists_of_one", forms::lists),
         ("ping_prometheus_is_always_whole", forms::whole),
         ("ping_lanes_say_what_one_says", lanes::shared),
         ("ping_lanes_in_every_form", lanes::forms),
@@ -277,7 +281,10 @@ fn signals() -> Result<(), Failed> {
         status.starts_with('\r') && status.contains(" packets, 0% loss, min/avg/ewma/max = "),
         format!("the status: {status}"),
     )?;
+    // Both are on their way before the first is heeded, as from a terminal and from whoever
+    // passes it on.
     kill(pid, Signal::SIGINT)?;
+    kill(pid, Signal::SIGTERM)?;
     let mut rest = String::new();
     out.read_to_string(&mut rest)?;
     ensure(child.wait()?.code() == Some(0), "it was answered")?;
@@ -285,7 +292,27 @@ fn signals() -> Result<(), Failed> {
         rest.contains("--- 127.0.0.1 ping statistics ---"),
         rest.clone(),
     )?;
-    ensure(rest.contains(" 0% packet loss"), rest)
+    ensure(rest.contains(" 0% packet loss"), rest)?;
+    // A sweep says how far it is, terminal or not.
+    let mut child = command("-c 100000 -i 0.01 --format csv 127.0.0.1 127.0.0.2")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let pid = Pid::from_raw(i32::try_from(child.id())?);
+    let mut out = BufReader::new(child.stdout.take().ok_or("no pipe")?);
+    let mut err = BufReader::new(child.stderr.take().ok_or("no pipe")?);
+    out.read_line(&mut line)?;
+    out.read_line(&mut line)?;
+    kill(pid, Signal::SIGQUIT)?;
+    // It goes on until it has been heard.
+    let reader = thread::spawn(move || out.read_to_string(&mut String::new()));
+    let mut status = String::new();
+    err.read_line(&mut status)?;
+    ensure(status.contains(" done to 2 targets, "), status)?;
+    kill(pid, Signal::SIGINT)?;
+    ensure(child.wait()?.code() == Some(0), "all answered")?;
+    let _ = reader.join();
+    Ok(())
 }
 
 fn full() -> Result<(), Failed> {
@@ -414,6 +441,15 @@ fn path_mtu() -> Result<(), Failed> {
         &String::from_utf8(output.stdout)?,
         "path MTU to 10.7.0.2 (10.7.0.2) is 1400 bytes\n",
     )?;
+    // What the kernel believes of the path is not what the path takes.
+    ip("route add 10.7.0.2/32 dev left mtu 1300")?;
+    let output = ping("--mtu 10.7.0.2")?;
+    code(&output, 0)?;
+    same(
+        &String::from_utf8(output.stdout)?,
+        "path MTU to 10.7.0.2 (10.7.0.2) is 1400 bytes\n",
+    )?;
+    ip("route delete 10.7.0.2/32")?;
     let output = ping("-c 1 -M do -s 1373 10.7.0.2")?;
     code(&output, 1)?;
     same(

@@ -7,11 +7,14 @@ use clap::{ArgAction, Args, ValueEnum};
 
 use super::Confinement;
 
+/// Probes whose bytes are all spoken for.
+const SIZED: [&str; 3] = ["tcp", "timestamp", "extended"];
+
 /// Ping one host or a million.
 ///
 /// TARGET is a name, an address, a network (10.0.0.0/24), a range (10.0.0.1-10.0.0.9 or
 /// 10.0.0.1-9), or @FILE with one target a line (@- is standard input). One target prints what
-/// iputils' ping -n prints; several end in a table.
+/// iputils' ping -n prints; several, and whatever else is a list, end in a table.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES, args_override_self = true)]
 #[expect(
@@ -19,7 +22,7 @@ use super::Confinement;
     reason = "each is a switch on the command line"
 )]
 pub struct Ping {
-    /// Whom to ask
+    /// Whom to ask: a name, an address, a network (10.0.0.0/24), a range (10.0.0.1-10.0.0.9, 10.0.0.1-9), or @FILE with one of these a line (@- is standard input)
     #[arg(value_name = "TARGET", required = true)]
     pub targets: Vec<String>,
 
@@ -36,7 +39,7 @@ pub struct Ping {
     #[arg(short = 'W', value_name = "SECONDS", value_parser = some_time)]
     pub wait: Option<Duration>,
     /// Bytes of payload
-    #[arg(short = 's', value_name = "BYTES", default_value_t = 56, value_parser = clap::value_parser!(u16).range(0..=65507))]
+    #[arg(short = 's', value_name = "BYTES", default_value_t = 56, value_parser = clap::value_parser!(u16).range(0..=65507), conflicts_with_all = SIZED)]
     pub size: u16,
     /// Time to live
     #[arg(short = 't', value_name = "TTL", value_parser = clap::value_parser!(u8).range(1..))]
@@ -54,7 +57,7 @@ pub struct Ping {
     #[arg(short = 'm', value_name = "MARK", value_parser = number)]
     pub mark: Option<u32>,
     /// Fill the payload with these bytes, up to 16 in hexadecimal
-    #[arg(short = 'p', value_name = "HEX", value_parser = pattern)]
+    #[arg(short = 'p', value_name = "HEX", value_parser = pattern, conflicts_with_all = SIZED)]
     pub pattern: Option<Pattern>,
     /// Never look up names: the default, accepted for habit
     #[arg(short = 'n', action = ArgAction::Count)]
@@ -166,7 +169,7 @@ pub struct Ping {
     #[arg(long, value_enum, default_value_t)]
     pub sort: Sort,
     /// Probes of all sizes from MIN to MAX bytes of payload, over and over
-    #[arg(long, value_name = "MIN..MAX", value_parser = sizes)]
+    #[arg(long, value_name = "MIN..MAX", value_parser = sizes, conflicts_with_all = SIZED)]
     pub sweep_size: Option<(u16, u16)>,
     /// Find the path MTU
     #[arg(long, conflicts_with_all = ["kind", "sweep_size", "flood", "adaptive", "fragmentation"])]

@@ -200,8 +200,13 @@ impl Many {
         let loss = general(row.loss_percent() as f32);
         let mut what = Vec::new();
         if row.answered() == 0 {
+            let silent = if row.transmitted > 0 {
+                "no answer"
+            } else {
+                "not asked"
+            };
             let reason = self.reasons.get(&row.index);
-            what.push(reason.map_or("no answer", String::as_str).to_owned());
+            what.push(reason.map_or(silent, String::as_str).to_owned());
         }
         for (count, word) in [
             (row.duplicates, "duplicate"),
@@ -214,7 +219,7 @@ impl Many {
             }
         }
         if row.errors > 0 && row.answered() > 0 {
-            what.push(format!("{} errors", row.errors));
+            what.push(counted(row.errors, "error"));
         }
         vec![
             target.into_string(),

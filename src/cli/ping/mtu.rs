@@ -96,16 +96,22 @@ pub(super) fn run(
     chosen: &Chosen,
     console: &mut Console<'_>,
 ) -> Result<Outcome> {
+    if !matches!(args.format, PingFormat::Text | PingFormat::Ndjson) {
+        return Err(Error::usage(
+            "reading --format",
+            "a path MTU is told as text or as ndjson",
+        ));
+    }
     let target = plan.config.targets.get(0).unwrap_or(Ipv4Addr::UNSPECIFIED);
-    let known = engine.mtu_towards(target);
-    let known = known.map_err(|why| Error::usage(format!("pinging {target}"), why))?;
+    let most = engine.link_mtu_towards(target);
+    let most = most.map_err(|why| Error::usage(format!("pinging {target}"), why))?;
     let output = Output::open(args.output.as_deref(), console)?;
     let sandbox = Sandbox::new(Command::Ping);
     confine::enter(&args.confinement, &sandbox, args.verbose, output.console)?;
     let signals = Signals::watch_quit()?;
     let mut machine = PathMtu::new(&MtuConfig {
         target,
-        most: u16::try_from(known).unwrap_or(u16::MAX),
+        most: u16::try_from(most).unwrap_or(u16::MAX),
         wait: args.wait.unwrap_or(Duration::from_secs(1)),
         tries: args.retry.saturating_add(2),
         source: plan.config.source,

@@ -52,13 +52,14 @@ pub(super) struct Plan {
 /// # Errors
 /// What does not go together, and what must not be done without a word more.
 pub(super) fn plan(args: &Ping, chosen: &Chosen, hops: &[String], cards: &[Card]) -> Result<Plan> {
-    // Several were named, even if one alone has an address, or what is asked for is about several:
-    // a list of hosts may hold one.
+    // Several were meant, even if there is one alone, or what is asked for is about several: a list
+    // of hosts may hold one, and what reads the table should not wait for ever then.
     let lists = args.alive || args.unreachable || args.per_probe || args.min_alive.is_some();
-    let many = chosen.targets.len() > 1 || !chosen.unresolved.is_empty() || lists;
+    let many = chosen.listed || lists;
     let spread = guard_broadcast(args, chosen, cards)?;
     guard_flood(args, chosen, many, cards)?;
-    let text = args.format == PingFormat::Text && !many;
+    // Who asks again has to give up first, each time: ping(8) waits once, at the end.
+    let linger = args.format == PingFormat::Text && !many && args.retry == 0;
     let kind = kind(args)?;
     let endless = args.deadline.is_some() || repeats(args);
     let size = args.sweep_size.map_or(args.size, |(least, _)| least);
@@ -82,8 +83,12 @@ pub(super) fn plan(args: &Ping, chosen: &Chosen, hops: &[String], cards: &[Card]
         preload: args.preload,
         wait: args
             .wait
-            .unwrap_or(Duration::from_secs(if text { 10 } else { 1 })),
-        patience: if text { Patience::End } else { Patience::Each },
+            .unwrap_or(Duration::from_secs(if linger { 10 } else { 1 })),
+        patience: if linger {
+            Patience::End
+        } else {
+            Patience::Each
+        },
         deadline: args.deadline,
         rate,
         in_flight: 1 << 16,

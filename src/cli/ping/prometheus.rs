@@ -25,8 +25,8 @@ const METRICS: [Metric; 13] = [
     Metric {
         name: "dotquad_ping_up",
         kind: "gauge",
-        help: "1 when the target has answered.",
-        value: |it| Some(if it.answered() > 0 { 1.0 } else { 0.0 }),
+        help: "1 when one of the last three probes was answered.",
+        value: |it| Some(if it.recent { 1.0 } else { 0.0 }),
     },
     Metric {
         name: "dotquad_ping_transmitted_total",
@@ -158,6 +158,9 @@ pub(super) fn write(
             out.str(name);
             labels(&mut out, shared, &summary, Some(quantile));
             out.display(&format_args!(" {}\n", double(value) / SECOND));
+        }
+        if out.len() >= MUCH {
+            pass(&mut out)?;
         }
     }
     let strays = sums.strays();

@@ -10,7 +10,7 @@ use super::prometheus;
 use super::show::{Shared, Show};
 use super::spread::Latest;
 use crate::cli::text::Text;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, counted};
 use crate::net::drive::Watcher;
 use crate::net::signals::Signals;
 use crate::probe::ping::{Ping, Report, Summary, Sums};
@@ -28,10 +28,10 @@ pub(super) struct Session<'a, 'b, 'c> {
     pub(super) replaced: Option<Replaced>,
     /// A line of the latest round trips, on a terminal.
     pub(super) latest: Option<Latest>,
-    /// How far a sweep is, on a terminal.
+    /// How far a sweep is.
     pub(super) progress: Option<Progress>,
-    /// One target alone.
-    pub(super) one: bool,
+    /// Names are shown at the end, and waited for.
+    pub(super) settles: bool,
     /// Tell more.
     pub(super) verbose: bool,
     pub(super) verdict: Verdict,
@@ -63,10 +63,11 @@ impl Verdict {
     }
 }
 
-/// A sweep's progress on standard error.
+/// A sweep's progress, on standard error.
 #[derive(Debug)]
 pub(super) struct Progress {
-    next: Duration,
+    /// When it is drawn again, where a person would see it.
+    next: Option<Duration>,
     targets: u64,
     answers: u64,
     ended: u64,
@@ -74,27 +75,40 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// Where a person would see it.
-    pub(super) fn wanted(targets: u32) -> Option<Self> {
-        std::io::stderr().is_terminal().then(|| Self {
-            next: PROGRESS,
+    /// Drawn on the way if it `may` be and there is a terminal, and told to who asks.
+    pub(super) fn new(targets: u32, may: bool) -> Self {
+        Self {
+            next: (may && std::io::stderr().is_terminal()).then_some(PROGRESS),
             targets: u64::from(targets),
             answers: 0,
             ended: 0,
             drawn: false,
-        })
+        }
     }
 
     fn draw(&mut self, now: Duration, err: &mut Text) {
-        if now < self.next {
+        if self.next.is_none_or(|next| now < next) {
             return;
         }
-        self.next = now + PROGRESS;
+        self.next = Some(now + PROGRESS);
         self.drawn = true;
+        err.str("\r\x1b[K");
+        self.say(now, err);
+    }
+
+    /// A line of its own.
+    fn tell(&mut self, now: Duration, err: &mut Text) {
+        self.clear(err);
+        self.say(now, err);
+        err.push(b'\n');
+    }
+
+    fn say(&self, now: Duration, err: &mut Text) {
         let done = self.answers.saturating_add(self.ended);
         err.display(&format_args!(
-            "\r\x1b[K{done} probes done to {} targets, {} answered, {:.1} s",
-            self.targets,
+            "{} done to {}, {} answered, {:.1} s",
+            counted(done, "probe"),
+            counted(self.targets, "target"),
             self.answers,
             now.as_secs_f64()
         ));
@@ -114,7 +128,6 @@ impl<'a, 'b, 'c> Session<'a, 'b, 'c> {
         output: Output<'a, 'b>,
         signals: &'c mut Signals,
     ) -> Self {
-        let one = shared.config.targets.len() == 1;
         Self {
             show,
             shared,
@@ -123,7 +136,7 @@ impl<'a, 'b, 'c> Session<'a, 'b, 'c> {
             replaced: None,
             latest: None,
             progress: None,
-            one,
+            settles: false,
             verbose: false,
             verdict: Verdict::default(),
             round: false,
@@ -200,6 +213,12 @@ impl<'a, 'b, 'c> Session<'a, 'b, 'c> {
             Report::Round(_) => self.round = true,
             _ => {}
         }
+        if matches!(report, Report::Summary(_))
+            && std::mem::take(&mut self.settles)
+            && let Some(names) = &self.shared.names
+        {
+            names.settle(|| self.signals.interrupted().is_some());
+        }
         if let Some(progress) = &mut self.progress {
             match report {
                 Report::Reply(reply) if !reply.duplicate => progress.answers += 1,
@@ -208,6 +227,13 @@ impl<'a, 'b, 'c> Session<'a, 'b, 'c> {
                 }
                 Report::Summary(_) => progress.clear(&mut self.output.err),
                 _ => {}
+            }
+            // Before a list that may go to the same terminal.
+            if self.output.err.len() > 0 {
+                let result = self.output.flush();
+                if self.heed(result).is_break() {
+                    return ControlFlow::Break(());
+                }
             }
         }
         let (text, err) = (&mut self.output.text, &mut self.output.err);
@@ -256,12 +282,18 @@ impl Watcher<Ping> for Session<'_, '_, '_> {
         if self.signals.interrupted().is_some() {
             machine.stop();
         }
-        if self.signals.asked()
-            && let Some(summary) = machine.summary(0).filter(|_| self.one)
-        {
-            self.show.status(&summary, &mut self.output.err);
+        if self.signals.asked() {
+            let err = &mut self.output.err;
+            if let Some(progress) = &mut self.progress {
+                progress.tell(now, err);
+            } else if let Some(summary) = machine.summary(0) {
+                if self.latest.is_some() {
+                    self.output.text.str("\r\x1b[K");
+                }
+                self.show.status(&summary, err);
+            }
         }
-        if self.one {
+        if self.progress.is_none() {
             self.show
                 .sent(machine.transmitted(0), &mut self.output.text);
         }

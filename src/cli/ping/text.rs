@@ -50,6 +50,8 @@ pub(super) struct Lines {
     /// Where a histogram is asked for.
     spread: Option<Spread>,
     times: Times,
+    /// Redirects and source quenches, which are no errors to ping(8).
+    notices: u64,
     /// Answers that are not what was sent and so count for nothing. One that is, but for a byte,
     /// is an answer to ping(8).
     corrupted: u64,
@@ -69,7 +71,7 @@ impl Lines {
             verbose: args.verbose,
             precise: args.precise,
             timed: config.size >= TIMED || !matches!(config.kind, Kind::Echo),
-            multicast: target.is_multicast(),
+            multicast: target.is_multicast() || args.broadcast,
             more: more || args.percentiles,
             paced: args.flood || args.adaptive || config.interval.is_zero(),
             identifier: config.identifier,
@@ -82,6 +84,7 @@ impl Lines {
             dots: 0,
             spread: args.histogram.then(Spread::default),
             times: Times::default(),
+            notices: 0,
             corrupted: 0,
             sources: [0; 3],
         }
@@ -279,6 +282,7 @@ impl Lines {
     }
 
     fn error(&mut self, out: &mut Text, shared: &Shared, failure: &Failure) {
+        self.notices = self.notices.saturating_add(u64::from(!failure.fatal));
         if self.quiet || (self.flood && !failure.fatal) {
             return;
         }
@@ -390,7 +394,7 @@ impl Lines {
         for (count, what) in [
             (summary.duplicates, " duplicates"),
             (self.corrupted, " corrupted"),
-            (summary.errors, " errors"),
+            (summary.errors.saturating_sub(self.notices), " errors"),
         ] {
             if count > 0 {
                 out.str(", +");
@@ -407,8 +411,8 @@ impl Lines {
             out.str(", ");
             out.str(&general(loss));
             out.str("% packet loss, time ");
-            let elapsed = summary.elapsed.as_micros().saturating_add(500) / 1000;
-            out.display(&elapsed);
+            let sending = summary.sending.as_micros().saturating_add(500) / 1000;
+            out.display(&sending);
             out.str("ms");
         }
         out.push(b'\n');
@@ -432,10 +436,10 @@ impl Lines {
             comma = ", ";
         }
         if summary.answered() > 0 && self.paced && summary.transmitted > 1 {
-            let elapsed = u64::try_from(summary.elapsed.as_nanos()).unwrap_or(u64::MAX);
+            let sending = u64::try_from(summary.sending.as_nanos()).unwrap_or(u64::MAX);
             out.str(comma);
             out.str("ipg/ewma ");
-            milliseconds(out, elapsed / (summary.transmitted - 1));
+            milliseconds(out, sending / (summary.transmitted - 1));
             out.push(b'/');
             milliseconds(out, if told { whole(times.ewma) } else { 0 });
             out.str(" ms");

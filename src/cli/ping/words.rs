@@ -36,7 +36,8 @@ pub(super) fn failure(out: &mut Text, failure: &Failure) {
     error(out, failure.icmp_type, failure.code, failure.info);
 }
 
-/// An error of this type and code in words; `info` is its second 32-bit word.
+/// An error of this type and code in words; `info` is the number in it: next-hop MTU, pointer or
+/// gateway, as the type has it.
 pub(super) fn error(out: &mut Text, icmp_type: u8, code: u8, info: u32) {
     let mut say = |words: &[&str], otherwise: &str| {
         if let Some(words) = words.get(usize::from(code)) {
@@ -66,7 +67,7 @@ pub(super) fn error(out: &mut Text, icmp_type: u8, code: u8, info: u32) {
         11 => say(&EXCEEDED, "Time exceeded"),
         12 => {
             out.str("Parameter problem: pointer = ");
-            out.number(u64::from(info >> 24));
+            out.number(u64::from(info));
         }
         other => {
             out.str("Bad ICMP type: ");
@@ -81,5 +82,34 @@ pub(super) fn errno(error: i32) -> String {
     match text.rfind(" (os error") {
         Some(end) => text.get(..end).unwrap_or(&text).to_owned(),
         None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(icmp_type: u8, code: u8, info: u32) -> String {
+        let mut out = Text::default();
+        error(&mut out, icmp_type, code, info);
+        out.into_string()
+    }
+
+    /// As ping(8) of iputils prints them, through the same kernel's error queue.
+    #[test]
+    fn the_number_in_an_error_is_what_ping_makes_of_it() {
+        assert_eq!(words(12, 0, 20), "Parameter problem: pointer = 20");
+        assert_eq!(words(3, 4, 1300), "Frag needed and DF set (mtu = 1300)");
+        let gateway = u32::from(Ipv4Addr::new(10, 66, 8, 2));
+        assert_eq!(
+            words(5, 1, gateway),
+            "Redirect Host(New nexthop: 10.66.8.2)"
+        );
+        assert_eq!(
+            words(5, 9, 0),
+            "Redirect, Bad Code: 9(New nexthop: 0.0.0.0)"
+        );
+        assert_eq!(words(3, 16, 0), "Dest Unreachable, Bad Code: 16");
+        assert_eq!(words(11, 1, 0), "Frag reassembly time exceeded");
     }
 }

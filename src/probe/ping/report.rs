@@ -260,6 +260,8 @@ pub struct Summary {
     pub lost: u64,
     /// Probes still waited for: 0 but in the middle of a run.
     pub waiting: u64,
+    /// One of the last three probes that have ended was answered.
+    pub recent: bool,
     /// Answers to probes that had been answered.
     pub duplicates: u64,
     /// Answers whose payload or checksum was wrong.
@@ -272,6 +274,8 @@ pub struct Summary {
     pub rtt: Option<RoundTrips>,
     /// From the first probe of the run to the last answer or probe.
     pub elapsed: Duration,
+    /// From the first probe of the run to the last probe (ping's `time`).
+    pub sending: Duration,
     /// The most probes that were out when one was answered, itself included (ping's `pipe`); 0
     /// where there are many targets.
     pub pipe: u64,
@@ -312,6 +316,7 @@ pub struct RoundTrips {
     pub jitter: f64,
     /// A moving average that gives the latest an eighth of the weight.
     pub ewma: f64,
-    /// 50th, 90th and 99th percentile, to three digits, where a histogram was kept.
+    /// 50th, 90th and 99th percentile: exact for one or two round trips, of more to three digits
+    /// where a histogram was kept.
     pub percentiles: Option<[u64; 3]>,
 }

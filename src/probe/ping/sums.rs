@@ -91,6 +91,13 @@ impl Sums {
         (age < WINDOW).then(|| (self.answered >> age) & 1 == 1)
     }
 
+    /// Whether one of the last three probes that have ended was answered.
+    fn answered_lately(&self) -> bool {
+        // Those that are waited for are the latest, nearly always.
+        let ended = u64::from(self.waiting).saturating_add(3).min(WINDOW - 1);
+        self.answered & ((1 << ended) - 1) != 0
+    }
+
     /// A probe is answered, for the first time. True when a later one was before.
     pub(super) fn answer(&mut self, number: u64, late: bool) -> bool {
         if let Some(age) = self.transmitted.checked_sub(number)
@@ -171,7 +178,7 @@ impl Sums {
         &self,
         (index, target): (u32, Ipv4Addr),
         histogram: Option<&Histogram<u64>>,
-        elapsed: Duration,
+        (elapsed, sending): (Duration, Duration),
         pipe: u64,
     ) -> Summary {
         let none = Rare::default();
@@ -199,6 +206,7 @@ impl Sums {
                 .into_iter()
                 .fold(self.transmitted, u64::saturating_sub),
             waiting: u64::from(self.waiting),
+            recent: self.answered_lately(),
             duplicates: rare.duplicates,
             corrupted: rare.corrupted,
             reordered: rare.reordered,
@@ -210,12 +218,69 @@ impl Sums {
                 stddev: (self.squares / samples as f64).max(0.0).sqrt(),
                 jitter: f64::from(self.jitter),
                 ewma: f64::from(self.ewma),
-                percentiles: histogram
-                    .filter(|histogram| !histogram.is_empty())
-                    .map(|h| [0.5, 0.9, 0.99].map(|quantile| percentile(h, quantile))),
+                percentiles: match samples {
+                    // One or two tell their own, by nearest rank.
+                    1 | 2 => Some([self.min, self.max, self.max]),
+                    _ => histogram
+                        .filter(|histogram| !histogram.is_empty())
+                        .map(|h| [0.5, 0.9, 0.99].map(|quantile| percentile(h, quantile))),
+                },
             }),
             elapsed,
+            sending,
             pipe,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn percentiles(rtts: &[u64]) -> Option<[u64; 3]> {
+        let mut sums = Sums::default();
+        for rtt in rtts {
+            sums.time(*rtt);
+        }
+        let target = (0, Ipv4Addr::LOCALHOST);
+        let summary = sums.summary(target, None, Default::default(), 0);
+        summary.rtt.and_then(|rtt| rtt.percentiles)
+    }
+
+    #[test]
+    fn who_falls_silent_is_no_longer_up() {
+        let mut sums = Sums::default();
+        let recent = |sums: &Sums| {
+            let target = (0, Ipv4Addr::LOCALHOST);
+            sums.summary(target, None, Default::default(), 0).recent
+        };
+        assert!(!recent(&sums));
+        let first = sums.send();
+        assert!(!recent(&sums));
+        sums.answer(first, false);
+        sums.end();
+        assert!(recent(&sums));
+        for silent in 1..=4 {
+            sums.send();
+            // What is waited for says nothing yet.
+            assert_eq!(recent(&sums), silent <= 3, "{silent}");
+            sums.end();
+            assert_eq!(recent(&sums), silent < 3, "{silent}");
+        }
+        for _ in 0..100 {
+            sums.send();
+        }
+        assert!(!recent(&sums));
+        sums.answer(100, false);
+        assert!(recent(&sums));
+    }
+
+    /// By nearest rank: of n the one at ceil(n * q).
+    #[test]
+    fn one_or_two_round_trips_need_no_histogram() {
+        assert_eq!(percentiles(&[]), None);
+        assert_eq!(percentiles(&[7]), Some([7, 7, 7]));
+        assert_eq!(percentiles(&[9, 7]), Some([7, 9, 9]));
+        assert_eq!(percentiles(&[9, 7, 8]), None);
     }
 }

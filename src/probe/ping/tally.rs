@@ -189,7 +189,7 @@ impl Tally {
         &self,
         target: (u32, Ipv4Addr),
         histogram: Option<&Histogram<u64>>,
-        elapsed: Duration,
+        times: (Duration, Duration),
         pipe: u64,
     ) -> Summary {
         match self {
@@ -200,8 +200,8 @@ impl Tally {
                 answered,
                 rtt,
             } => spelled_out(*transmitted, *failed, *waiting, *answered, *rtt)
-                .summary(target, histogram, elapsed, pipe),
-            Self::Many(sums) => sums.summary(target, histogram, elapsed, pipe),
+                .summary(target, histogram, times, pipe),
+            Self::Many(sums) => sums.summary(target, histogram, times, pipe),
         }
     }
 }
@@ -248,7 +248,7 @@ mod tests {
             let mut short = Tally::default();
             let mut long = Tally::Many(Box::default());
             let summary = |tally: &Tally| {
-                tally.summary((0, Ipv4Addr::LOCALHOST), None, Duration::ZERO, 0)
+                tally.summary((0, Ipv4Addr::LOCALHOST), None, Default::default(), 0)
             };
             for event in events {
                 let [a, b] = [&mut short, &mut long].map(|tally| match event {

@@ -254,6 +254,10 @@ pub struct Link {
 
 /// The end of one target's trace.
 #[derive(Debug, Clone, PartialEq, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a finding of its own, and any may stand beside any"
+)]
 pub struct Summary {
     /// The destination.
     pub target: Option<Ipv4Addr>,

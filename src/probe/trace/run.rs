@@ -12,7 +12,7 @@ use super::path::{Arrival, Complaint, Path};
 use super::quote::Quote;
 use super::recipe::named_in_data;
 use super::rows::Next;
-use super::{Config, Hop, Method, Report, Target};
+use super::{Config, Method, Report, Target};
 use crate::probe::{Event, Machine, Outbox, ProbeId, Quoted, Wait};
 
 /// The most probes handed out at once.

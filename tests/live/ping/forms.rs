@@ -9,7 +9,7 @@ use libtest_mimic::Failed;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::{code, command, ensure, masked, ping, same};
+use super::{code, command, ensure, far, masked, ping, same};
 
 /// RFC 8335: Linux answers when it is told to.
 pub(super) fn extended() -> Result<(), Failed> {
@@ -129,7 +129,10 @@ pub(super) fn names() -> Result<(), Failed> {
     let one = told("-n -c 1 loop.example")?;
     ensure(one.contains("\n64 bytes from 127.0.0.77: icmp_seq=1"), one)?;
     let many = told("--alive loop.example 127.0.0.1")?;
-    same(&many, "127.0.0.1\nloop.example\n")
+    same(&many, "127.0.0.1\nloop.example\n")?;
+    // A table waits for the names of who answered.
+    let many = told("--names --alive 127.0.0.77 127.0.0.1")?;
+    same(&many, "127.0.0.1\n127.0.0.77 (loop.example)\n")
 }
 
 /// Whoever reads the file at any moment reads all of a round, and never the same file written anew.
@@ -187,4 +190,87 @@ pub(super) fn whole() -> Result<(), Failed> {
         fs::read_dir(folder.path())?.count() == 1,
         "nothing beside it",
     )
+}
+
+/// All answer who hear a broadcast: that is no news to ping(8).
+pub(super) fn spread() -> Result<(), Failed> {
+    let answer = || {
+        let switch = "/proc/sys/net/ipv4/icmp_echo_ignore_broadcasts";
+        fs::write(switch, "0").map_err(Failed::from)
+    };
+    let _end = far(answer)?;
+    answer()?;
+    let output = ping("-c 2 -i 0.1 -b 10.7.0.255")?;
+    code(&output, 0)?;
+    let told = masked(&output.stdout);
+    for from in ["10.7.0.1", "10.7.0.2"] {
+        let line = format!("64 bytes from {from}: icmp_seq=1 ttl=64 time=N ms\n");
+        ensure(told.contains(&line), told.clone())?;
+    }
+    ensure(told.contains(" 2 received, +"), told.clone())?;
+    ensure(!told.contains("DUP"), told)?;
+    let output = ping("-v -c 2 -i 0.1 -b 10.7.0.255")?;
+    let told = masked(&output.stdout);
+    ensure(told.contains(" time=N ms (DUP!)\n"), told)
+}
+
+/// `--retry` is for one target as well.
+pub(super) fn retried() -> Result<(), Failed> {
+    // Nobody answers here.
+    fs::write("/proc/sys/net/ipv4/icmp_echo_ignore_all", "1")?;
+    let output = ping("-c 1 --retry 2 -W 0.01 127.0.0.1")?;
+    code(&output, 1)?;
+    let told = masked(&output.stdout);
+    let line = "\n3 packets transmitted, 0 received, 100% packet loss, time Nms\n";
+    ensure(told.contains(line), told)?;
+    fs::write("/proc/sys/net/ipv4/icmp_echo_ignore_all", "0")?;
+    let output = ping("-c 2 -i 0.01 --retry 2 127.0.0.1")?;
+    code(&output, 0)?;
+    let told = masked(&output.stdout);
+    let line = "\n2 packets transmitted, 2 received, 0% packet loss, time Nms\n";
+    ensure(told.contains(line), told)
+}
+
+/// Where progress and data share a terminal, each begins a line of its own.
+pub(super) fn progress() -> Result<(), Failed> {
+    let told = |words: &str| -> Result<String, Failed> {
+        let line = format!("{} ping {words}", cargo_bin("dotquad").display());
+        let output = Command::new("script")
+            .args(["-qec", &line, "/dev/null"])
+            .stdin(Stdio::null())
+            .output()?;
+        code(&output, 0)?;
+        Ok(String::from_utf8(output.stdout)?)
+    };
+    // Long enough for progress to be drawn.
+    let list = told("-c 4 -i 0.1 --alive 127.0.0.1 127.0.0.2")?;
+    ensure(list.contains(" probes done to 2 targets"), list.clone())?;
+    ensure(
+        list.ends_with("\r\u{1b}[K127.0.0.1\r\n127.0.0.2\r\n"),
+        format!("{list:?}"),
+    )?;
+    // Objects that stream are progress enough.
+    let objects = told("-c 4 -i 0.1 --format ndjson 127.0.0.1 127.0.0.2")?;
+    ensure(objects.lines().all(|it| it.starts_with('{')), objects)
+}
+
+/// What was typed as a list is one, however many it holds.
+pub(super) fn lists() -> Result<(), Failed> {
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("hosts");
+    fs::write(&file, "127.0.0.1\n")?;
+    let file = format!("@{}", file.display());
+    for words in [
+        file.as_str(),
+        "127.0.0.1/32",
+        "127.0.0.1-127.0.0.1",
+        "127.0.0.1 127.0.0.1",
+    ] {
+        let output = ping(words)?;
+        code(&output, 0)?;
+        let told = String::from_utf8(output.stdout)?;
+        let last = told.lines().last().unwrap_or_default();
+        ensure(last.starts_with("1 target: 1 alive, 0 unreachable"), told)?;
+    }
+    Ok(())
 }

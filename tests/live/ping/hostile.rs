@@ -35,8 +35,18 @@ fn sealed(mut message: Vec<u8>) -> Vec<u8> {
     message
 }
 
-/// The answers to one echo request.
-fn answers(request: &[u8]) -> Vec<(Ipv4Addr, Vec<u8>)> {
+/// An ICMP error about a datagram, of which it quotes the header and 8 bytes (RFC 792).
+fn error(icmp_type: u8, code: u8, word: [u8; 4], quoted: &[u8]) -> Vec<u8> {
+    let mut message = vec![icmp_type, code, 0, 0];
+    message.extend(word);
+    message.extend(quoted);
+    sealed(message)
+}
+
+/// The answers to one echo request in a datagram.
+fn answers(datagram: &[u8], header: usize) -> Vec<(Ipv4Addr, Vec<u8>)> {
+    let request = &datagram[header..];
+    let quoted = &datagram[..header + 8];
     let mut reply = request.to_vec();
     reply[0] = 0;
     let right = sealed(reply.clone());
@@ -61,6 +71,9 @@ fn answers(request: &[u8]) -> Vec<(Ipv4Addr, Vec<u8>)> {
             reply[8..].fill(0);
             vec![(FAR, sealed(reply))]
         }
+        // Neither ends the probe nor is an error to ping(8).
+        9 => vec![(FAR, error(5, 1, OTHER.octets(), quoted)), (FAR, right)],
+        10 => vec![(FAR, error(12, 0, [20, 0, 0, 0], quoted))],
         _ => vec![(FAR, right)],
     }
 }
@@ -83,10 +96,10 @@ fn play() -> Result<(), Failed> {
             };
             let datagram = &buffer[..length];
             let header = usize::from(datagram[0] & 15) * 4;
-            let Some(message) = datagram.get(header..).filter(|it| it.first() == Some(&8)) else {
+            if datagram.get(header) != Some(&8) {
                 continue;
-            };
-            for (from, reply) in answers(message) {
+            }
+            for (from, reply) in answers(datagram, header) {
                 let through = if from == FAR { &socket } else { &other };
                 let _ = through.send_to(&reply, &SocketAddrV4::new(NEAR, 0).into());
             }
@@ -97,7 +110,7 @@ fn play() -> Result<(), Failed> {
 
 pub(super) fn answers_are_judged() -> Result<(), Failed> {
     let _end = far(play)?;
-    let output = ping("-c 9 -i 0.05 -W 0.3 10.7.0.2")?;
+    let output = ping("-c 11 -i 0.05 -W 0.3 10.7.0.2")?;
     code(&output, 0)?;
     let byte = 40;
     // The cookie is random.
@@ -127,11 +140,14 @@ pub(super) fn answers_are_judged() -> Result<(), Failed> {
              #0\t{zeros}\n\
              #16\t{zeros}{zeros}\n\
              #48\t0 0 0 0 0 0 0 0 \n\
+             From 10.7.0.2: icmp_seq=9 Redirect Host(New nexthop: 10.7.0.3)\n\
              64 bytes from 10.7.0.2: icmp_seq=9 ttl=64 time=N ms\n\
+             From 10.7.0.2 icmp_seq=10 Parameter problem: pointer = 20\n\
+             64 bytes from 10.7.0.2: icmp_seq=11 ttl=64 time=N ms\n\
              \n\
              --- 10.7.0.2 ping statistics ---\n\
-             9 packets transmitted, 5 received, +1 duplicates, +2 corrupted, 44.4444% packet \
-             loss, time Nms\n\
+             11 packets transmitted, 6 received, +1 duplicates, +2 corrupted, +1 errors, \
+             45.4545% packet loss, time Nms\n\
              rtt min/avg/max/mdev = N/N/N/N ms\n",
             byte ^ 0xff,
             byte ^ 0xff,

@@ -6,7 +6,7 @@ use serde_json::Value;
 use toml::Table;
 
 use super::super::trace::{internet::Internet, router};
-use super::{code, ensure, ip, masked, ping, same};
+use super::{code, ensure, masked, ping, same};
 
 /// 30 ms there and 30 ms back. Counted from 0, two packets are lost, two answered twice and one a
 /// second late: in the first run the 4th, 6th and 8th, in the second the 2nd and the 3rd.
@@ -96,8 +96,7 @@ pub(super) fn mtu() -> Result<(), Failed> {
         &String::from_utf8(output.stderr)?,
         "dotquad: local error: message too long, mtu=1400\n",
     )?;
-    // What the kernel has learnt by now is known without asking.
-    ip("route flush cache")?;
+    // What the kernel has learnt by now may be old: it is asked for again.
     let output = ping("--mtu 10.0.99.1")?;
     code(&output, 0)?;
     same(

@@ -125,6 +125,7 @@ pub(super) fn diamond() -> Result<(), Failed> {
         [[hop]]
         name = 'a'
         address = '10.0.1.1'
+        balance = 'turns'
         next = ['b', 'c']
         [[hop]]
         name = 'b'

@@ -186,6 +186,8 @@ fn the_sums_are_those_of_the_formulas() {
     assert_eq!((p90, p99), (30_000_000, 30_000_000));
     assert_eq!(summary.duplicates, 4);
     assert_eq!(summary.elapsed, ms(412));
+    // The last probe, from which ping(8) reckons its time.
+    assert_eq!(summary.sending, ms(400));
 }
 
 #[test]
