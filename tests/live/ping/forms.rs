@@ -130,8 +130,8 @@ pub(super) fn names() -> Result<(), Failed> {
     ensure(one.contains("\n64 bytes from 127.0.0.77: icmp_seq=1"), one)?;
     let many = told("--alive loop.example 127.0.0.1")?;
     same(&many, "127.0.0.1\nloop.example\n")?;
-    // A table waits for the names of who answered.
-    let many = told("--names --alive 127.0.0.77 127.0.0.1")?;
+    // A sweep that is over at once waits for the names of who answered.
+    let many = told("--names --alive --rate 0 127.0.0.77 127.0.0.1")?;
     same(&many, "127.0.0.1\n127.0.0.77 (loop.example)\n")
 }
 
