@@ -51,6 +51,8 @@ pub(super) struct Many {
     reasons: HashMap<u32, String>,
     targets: u32,
     alive: u32,
+    /// Those whom the end of the run came before.
+    unasked: u32,
     packets: u64,
     seconds: f64,
 }
@@ -78,6 +80,7 @@ impl Many {
             reasons: HashMap::new(),
             targets: 0,
             alive: 0,
+            unasked: 0,
             packets: 0,
             seconds: 0.0,
         }
@@ -85,8 +88,10 @@ impl Many {
 
     fn summary(&mut self, summary: &Summary, shared: &Shared, out: &mut Text) {
         let alive = summary.answered() > 0;
+        let asked = summary.transmitted > 0;
         self.targets += 1;
         self.alive += u32::from(alive);
+        self.unasked += u32::from(!asked);
         self.packets = self.packets.saturating_add(summary.transmitted);
         self.seconds = self.seconds.max(summary.elapsed.as_secs_f64());
         match self.form {
@@ -95,7 +100,12 @@ impl Many {
                 alive: wants_alive,
                 unreachable,
             } => {
-                let wanted = if alive { wants_alive } else { unreachable };
+                // Of whom nobody asked nothing is known.
+                let wanted = if alive {
+                    wants_alive
+                } else {
+                    unreachable && asked
+                };
                 if wanted {
                     label(out, shared, summary);
                     if wants_alive && unreachable {
@@ -300,11 +310,20 @@ impl Show for Many {
             }
         }
         self.page(shared, &mut output.text);
+        let silent = self.targets.saturating_sub(self.alive);
         output.text.display(&format_args!(
-            "\n{}: {} alive, {} unreachable; {} in {:.3} s\n",
+            "\n{}: {} alive, {} unreachable",
             counted(self.targets.into(), "target"),
             self.alive,
-            self.targets.saturating_sub(self.alive),
+            silent.saturating_sub(self.unasked),
+        ));
+        if self.unasked > 0 {
+            output
+                .text
+                .display(&format_args!(", {} not asked", self.unasked));
+        }
+        output.text.display(&format_args!(
+            "; {} in {:.3} s\n",
             counted(self.packets, "packet"),
             self.seconds
         ));

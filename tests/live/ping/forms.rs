@@ -130,8 +130,8 @@ pub(super) fn names() -> Result<(), Failed> {
     ensure(one.contains("\n64 bytes from 127.0.0.77: icmp_seq=1"), one)?;
     let many = told("--alive loop.example 127.0.0.1")?;
     same(&many, "127.0.0.1\nloop.example\n")?;
-    // A table waits for the names of who answered.
-    let many = told("--names --alive 127.0.0.77 127.0.0.1")?;
+    // A sweep that is over at once waits for the names of who answered.
+    let many = told("--names --alive --rate 0 127.0.0.77 127.0.0.1")?;
     same(&many, "127.0.0.1\n127.0.0.77 (loop.example)\n")
 }
 
@@ -272,5 +272,16 @@ pub(super) fn lists() -> Result<(), Failed> {
         let last = told.lines().last().unwrap_or_default();
         ensure(last.starts_with("1 target: 1 alive, 0 unreachable"), told)?;
     }
-    Ok(())
+    // Of those whom nobody asked nothing is claimed: at this rate most of them.
+    let output = ping("-w 0.3 --rate 5 --unreachable 127.0.0.0/28")?;
+    code(&output, 1)?;
+    ensure(output.stdout.is_empty(), "each that was asked answers")?;
+    let output = ping("-w 0.3 --rate 5 127.0.0.0/28")?;
+    code(&output, 1)?;
+    let told = String::from_utf8(output.stdout)?;
+    let last = told.lines().last().unwrap_or_default();
+    ensure(
+        last.contains(" alive, 0 unreachable, ") && last.contains(" not asked; "),
+        told,
+    )
 }
