@@ -86,6 +86,9 @@ pub struct Options {
     /// Some probes choose their identification field. A datagram engine cannot, and refuses them:
     /// look at [`Engine::is_raw`] before.
     pub header_included: bool,
+    /// Where all probes go, if to one place and fast: raw sockets then need no address with each.
+    /// From there on they keep the source they have at the beginning.
+    pub only: Option<Ipv4Addr>,
     /// Send from this address of ours.
     pub source: Option<Ipv4Addr>,
     /// Send through this interface (`SO_BINDTODEVICE`, socket(7)).
@@ -122,6 +125,7 @@ impl Default for Options {
             udp: None,
             tcp: None,
             header_included: false,
+            only: None,
             source: None,
             interface: None,
             mark: None,
@@ -168,6 +172,8 @@ impl Role {
 struct Port {
     socket: Socket,
     role: Role,
+    /// Where it sends unless told otherwise.
+    peer: Option<Ipv4Addr>,
     /// As the socket is set at present.
     fragmentation: Fragmentation,
     /// Present when it is asked for send stamps.

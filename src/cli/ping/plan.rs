@@ -135,6 +135,10 @@ pub(super) fn plan(args: &Ping, chosen: &Chosen, hops: &[String], cards: &[Card]
         },
         udp: matches!(config.kind, Kind::Udp(_)).then_some(PORTS),
         tcp: matches!(config.kind, Kind::Tcp(_)).then_some(PORTS),
+        only: match config.pace {
+            Pace::Flood if config.targets.len() == 1 => config.targets.get(0),
+            _ => None,
+        },
         source,
         interface: device.clone().map(OsString::from),
         mark: args.mark,

@@ -269,6 +269,7 @@ fn port(socket: Socket, role: Role, stamps: Option<Stamps>) -> Port {
     Port {
         socket,
         role,
+        peer: None,
         fragmentation: Fragmentation::Want,
         stamps,
         drops: 0,
@@ -307,7 +308,13 @@ fn raw(options: &Options) -> Result<Engine, Refusal> {
         deaf(&socket).map_err(because("setting up a sending socket"))?;
         prepare(options, &socket, 0)?;
         let stamps = stamps(options, &socket, flags);
-        ports.push(port(socket, role, stamps));
+        // Where there is no way, the first probe says so.
+        let connected = |to: &Ipv4Addr| socket.connect(&SocketAddrV4::new(*to, 0).into()).is_ok();
+        let peer = options.only.filter(connected);
+        ports.push(Port {
+            peer,
+            ..port(socket, role, stamps)
+        });
     }
     let mut hearing = vec![(ICMP, sieve::icmp(options.icmp, &options.errors))];
     hearing.extend(udp.map(|ports| (UDP, sieve::ports(ports))));

@@ -192,7 +192,11 @@ impl Engine {
             Role::Udp(_) => (udp_port(body), body.get(8..).unwrap_or_default()),
             _ => (0, body),
         };
-        let name = Name::ipv4(SocketAddrV4::new(probe.destination, to));
+        let name = if port.peer == Some(probe.destination) {
+            Name::none()
+        } else {
+            Name::ipv4(SocketAddrV4::new(probe.destination, to))
+        };
         let append = |bytes: &mut Vec<u8>| bytes.extend_from_slice(body);
         self.outgoing.push(name, &control, append);
     }
@@ -275,7 +279,10 @@ impl Engine {
                 self.count_anew(index);
                 return Rest::Anew;
             }
-            if port.role.is_datagram() && attempts < ATTEMPTS {
+            // A firewall of this host refuses each by itself.
+            let hears_errors =
+                port.role.is_datagram() || port.peer.is_some() && number != libc::EPERM;
+            if hears_errors && attempts < ATTEMPTS {
                 // An error that came back for an earlier probe is told to the next to be sent.
                 attempts = attempts.saturating_add(1);
                 if self.drain(index, clock, sink) > 0 || attempts == 1 {
