@@ -263,6 +263,9 @@ impl Outgoing {
     /// # Errors
     /// Why the first of them was refused.
     pub(super) fn send(&mut self, socket: BorrowedFd<'_>, first: usize) -> io::Result<usize> {
+        if let (0, [letter], []) = (first, self.messages.as_slice(), self.controls.as_slice()) {
+            return plainly(socket, &letter.name, &self.bytes);
+        }
         self.vectors.clear();
         let before = first
             .checked_sub(1)
@@ -285,7 +288,6 @@ impl Outgoing {
             return Ok(0);
         }
         let count = c_uint::try_from(headers.len()).unwrap_or(0);
-        let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
         // SAFETY: the descriptor is open while it is borrowed. Each of the `count` headers points
         // to a name, an iovec and control messages of `self.messages`, `self.bytes` and
         // `self.controls`, borrowed
@@ -294,38 +296,50 @@ impl Outgoing {
         let result = unsafe {
             match headers {
                 [header] => {
-                    let sent = alone(socket, &header.msg_hdr, flags);
+                    let sent =
+                        libc::sendmsg(socket.as_raw_fd(), &raw const header.msg_hdr, SEND_FLAGS);
                     if sent < 0 { -1 } else { 1 }
                 }
-                headers => {
-                    libc::sendmmsg(socket.as_raw_fd(), headers.as_mut_ptr(), count, flags as _)
-                }
+                headers => libc::sendmmsg(
+                    socket.as_raw_fd(),
+                    headers.as_mut_ptr(),
+                    count,
+                    SEND_FLAGS as _,
+                ),
             }
         };
         usize::try_from(result).map_err(|_| io::Error::last_os_error())
     }
 }
 
-/// Sends one message; one without control messages by the shorter way.
-///
-/// # Safety
-/// As for sendmsg(2); there must be one iovec.
-unsafe fn alone(socket: BorrowedFd<'_>, header: &msghdr, flags: c_int) -> isize {
-    // SAFETY: the caller vouches for all that the header points to.
-    unsafe {
-        if header.msg_controllen != 0 {
-            return libc::sendmsg(socket.as_raw_fd(), header, flags);
-        }
-        let body = *header.msg_iov;
+/// Waits for nothing, and never kills.
+const SEND_FLAGS: c_int = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+
+/// Sends one message that has no control messages, which takes less than one that may.
+fn plainly(socket: BorrowedFd<'_>, name: &Name, bytes: &[u8]) -> io::Result<usize> {
+    let name = name.as_bytes();
+    let at = if name.is_empty() {
+        ptr::null()
+    } else {
+        name.as_ptr().cast()
+    };
+    let length = libc::socklen_t::try_from(name.len()).unwrap_or(0);
+    // SAFETY: the descriptor is open while it is borrowed; the kernel reads as many bytes as the
+    // two slices have, which outlive the call.
+    let sent = unsafe {
         libc::sendto(
             socket.as_raw_fd(),
-            body.iov_base,
-            body.iov_len,
-            flags,
-            header.msg_name.cast(),
-            header.msg_namelen,
+            bytes.as_ptr().cast(),
+            bytes.len(),
+            SEND_FLAGS,
+            at,
+            length,
         )
+    };
+    if sent < 0 {
+        return Err(io::Error::last_os_error());
     }
+    Ok(1)
 }
 
 /// The kernel's own view of some messages, made anew for each call: it overwrites the lengths.

@@ -196,10 +196,7 @@ pub struct Engine {
     raw: bool,
     source: Option<Ipv4Addr>,
     stamp_flags: u32,
-    /// What makes replies be stamped, whether they are, and since how many probes in vain.
-    hearing_flags: u32,
-    times_replies: bool,
-    unstamped: usize,
+    timing: Timing,
     /// What makes a packet be stamped.
     record_flags: u32,
     inbox: Inbox,
@@ -210,8 +207,20 @@ pub struct Engine {
     rebuilt: Vec<u8>,
     /// Probes that went since replies were last looked for: on this host there are as many by now.
     expected: usize,
-    /// What is ready is only supposed to be so.
+    /// One raw socket hears: looking at it takes no longer than asking whether it has something.
+    one_ear: bool,
+    /// It was not asked, and only supposed to have something.
     unasked: bool,
+}
+
+/// Whether replies are stamped.
+#[derive(Debug)]
+struct Timing {
+    /// What makes them be.
+    flags: u32,
+    on: bool,
+    /// So many probes had no stamps since the last that had one: replies to them are timed in vain.
+    unstamped: usize,
 }
 
 /// Whether the network card has been seen to time what is sent, and what comes.
@@ -337,8 +346,7 @@ impl Engine {
     /// Waits until a socket has something, one may be written to if `blocked` says so, `wake`
     /// becomes readable, or the time is over; no time waits for none.
     ///
-    /// Says whether it was for anything but time, or that there is no need to ask: looking at one
-    /// raw socket takes no longer than asking whether it has something.
+    /// Says whether it was for anything but time, or that there is no need to ask.
     ///
     /// # Errors
     /// When the kernel refuses to wait.
@@ -348,19 +356,9 @@ impl Engine {
         blocked: Option<usize>,
         wake: Option<BorrowedFd<'_>>,
     ) -> Result<bool> {
-        self.unasked = false;
-        if limit.is_zero() && blocked.is_none() && self.raw {
-            let hearing = self.ports.iter().map(|port| port.role.hears());
-            if hearing.clone().filter(|hears| *hears).count() == 1 {
-                self.ready.clear();
-                self.ready.extend(hearing.map(|hears| {
-                    let mut flags = PollFlags::empty();
-                    flags.set(PollFlags::POLLIN, hears);
-                    flags
-                }));
-                self.unasked = true;
-                return Ok(true);
-            }
+        self.unasked = limit.is_zero() && blocked.is_none() && self.one_ear;
+        if self.unasked {
+            return Ok(true);
         }
         let mut polled: Vec<PollFd<'_>> = Vec::with_capacity(self.ports.len().saturating_add(1));
         for (index, port) in self.ports.iter().enumerate() {

@@ -96,6 +96,15 @@ impl Targets {
         self.len == 0
     }
 
+    /// The last run of which `begins` holds, as it does of all before; a single one in any case.
+    fn last(&self, begins: impl FnMut(&Span) -> bool) -> Option<(Span, u32)> {
+        let place = match self.spans.as_slice() {
+            [_] => 0,
+            spans => spans.partition_point(begins).checked_sub(1)?,
+        };
+        self.span(place)
+    }
+
     /// The run at this place, and how many addresses it has.
     fn span(&self, place: usize) -> Option<(Span, u32)> {
         let span = *self.spans.get(place)?;
@@ -107,9 +116,8 @@ impl Targets {
     /// The address with this index.
     #[must_use]
     pub fn get(&self, index: u32) -> Option<Ipv4Addr> {
-        let after = self.spans.partition_point(|span| span.before <= index);
-        let (span, len) = self.span(after.checked_sub(1)?)?;
-        let within = (index - span.before < len).then_some(index - span.before)?;
+        let (span, len) = self.last(|span| span.before <= index)?;
+        let within = index.checked_sub(span.before).filter(|&it| it < len)?;
         Some(Ipv4Addr::from_bits(span.first.checked_add(within)?))
     }
 
@@ -117,9 +125,8 @@ impl Targets {
     #[must_use]
     pub fn index_of(&self, address: Ipv4Addr) -> Option<u32> {
         let address = address.to_bits();
-        let after = self.spans.partition_point(|span| span.first <= address);
-        let (span, len) = self.span(after.checked_sub(1)?)?;
-        let within = address - span.first;
+        let (span, len) = self.last(|span| span.first <= address)?;
+        let within = address.checked_sub(span.first)?;
         (within < len).then(|| span.before.saturating_add(within))
     }
 

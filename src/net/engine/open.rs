@@ -13,7 +13,7 @@ use nix::sys::prctl;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::stamps::{Naming, Stamps};
-use super::{BATCH, Cards, Engine, Mode, Options, Port, Role, Unanswered, sieve};
+use super::{BATCH, Cards, Engine, Mode, Options, Port, Role, Timing, Unanswered, sieve};
 use crate::error::{Error, Result, named};
 use crate::net::ancillary;
 use crate::net::batch::{Inbox, Outgoing, Received};
@@ -416,7 +416,9 @@ fn assemble(
     let _ = scout.set_broadcast(true);
     let mut inbox = Inbox::new(BATCH, options.largest.clamp(128, 0xffff));
     await_stamps(&mut inbox);
+    let ears = ports.iter().filter(|port| port.role.hears());
     Ok(Engine {
+        one_ear: raw && ears.count() == 1,
         ports,
         ready: Vec::new(),
         scout,
@@ -426,9 +428,11 @@ fn assemble(
         raw,
         source: options.source,
         stamp_flags,
-        hearing_flags: hearing_flags(options),
-        times_replies: true,
-        unstamped: 0,
+        timing: Timing {
+            flags: hearing_flags(options),
+            on: true,
+            unstamped: 0,
+        },
         record_flags: record_flags(options),
         inbox,
         outgoing: Outgoing::new(BATCH),

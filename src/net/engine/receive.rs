@@ -92,6 +92,10 @@ impl Engine {
     }
 
     fn found(&self, index: usize, flag: PollFlags) -> bool {
+        if self.unasked {
+            let port = self.ports.get(index);
+            return flag == PollFlags::POLLIN && port.is_some_and(|port| port.role.hears());
+        }
         let found = self.ready.get(index);
         found.is_some_and(|flags| flags.contains(flag))
     }
@@ -115,7 +119,7 @@ impl Engine {
             return;
         };
         // More than that is told by the next wait, and what did not fit by asking for it.
-        let bare = self.unasked && self.expected == 1 && !self.times_replies;
+        let bare = self.unasked && self.expected == 1 && !self.timing.on;
         self.expected = 0;
         for _ in 0..ROUNDS {
             let socket = port.socket.as_fd();

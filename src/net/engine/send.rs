@@ -204,14 +204,14 @@ impl Engine {
     /// Has replies stamped when their probes are, and not when probes have long had none.
     fn time_replies(&mut self, stamped: bool) {
         if stamped {
-            self.unstamped = 0;
+            self.timing.unstamped = 0;
         }
-        let wanted = self.unstamped < UNSTAMPED;
-        if wanted == self.times_replies {
+        let wanted = self.timing.unstamped < UNSTAMPED;
+        if wanted == self.timing.on {
             return;
         }
-        self.times_replies = wanted;
-        let flags = if wanted { self.hearing_flags } else { 0 };
+        self.timing.on = wanted;
+        let flags = if wanted { self.timing.flags } else { 0 };
         let hearing = self.ports.iter().filter(|port| port.role == Role::Hearing);
         for port in hearing {
             let _ = sockopt::set(port.socket.as_fd(), libc::SOL_SOCKET, TIMESTAMPING, &flags);
@@ -248,7 +248,7 @@ impl Engine {
                             stamps.went(probe.id, probe.stamped);
                         }
                         if !probe.stamped {
-                            self.unstamped = self.unstamped.saturating_add(1);
+                            self.timing.unstamped = self.timing.unstamped.saturating_add(1);
                         }
                         if let Role::Udp(from) = port.role {
                             let to = SocketAddrV4::new(probe.destination, udp_port(body));

@@ -6,7 +6,7 @@ use super::flight::{Flight, State};
 use super::networks::Ask;
 use super::report::Report;
 use super::schedule::Gate;
-use super::{BATCH, Kind, Patience, Ping, message, nanoseconds};
+use super::{BATCH, Kind, Pace, Patience, Ping, message, nanoseconds};
 use crate::probe::{Outbox, Probe};
 
 /// What comes after what was sent.
@@ -68,8 +68,12 @@ impl Ping {
                 .is_some_and(|count| tally.is_some_and(|tally| tally.answers() >= count))
     }
 
+    /// The average round trip of late, which is what an adaptive pace goes by; 0 is none.
     fn moving(&self) -> u64 {
-        self.tallies.first().map_or(0, super::Tally::moving)
+        match self.config.pace {
+            Pace::Adaptive => self.tallies.first().map_or(0, super::Tally::moving),
+            Pace::Interval | Pace::Flood => 0,
+        }
     }
 
     fn has_more(&mut self, now: u64) -> bool {
