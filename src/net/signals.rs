@@ -15,7 +15,7 @@ pub struct Signals {
     caught: Arc<AtomicUsize>,
     /// Any that comes while this is set acts as usual.
     enough: Arc<AtomicBool>,
-    /// A SIGINT came that was not looked at, where so many more than one change nothing.
+    /// One came that was not looked at, where so many more than one change nothing.
     pending: Arc<AtomicBool>,
     patience: AtomicU32,
     asked: Arc<AtomicBool>,
@@ -35,8 +35,8 @@ impl Signals {
         Self::start(&[], 0)
     }
 
-    /// As [`watch`](Self::watch), for who has an end to make: a second SIGINT changes nothing, the
-    /// third acts as usual. SIGUSR1 asks how it goes. Who is stuck is ended by a second SIGTERM.
+    /// As [`watch`](Self::watch), for who has an end to make: a second signal changes nothing, the
+    /// third acts as usual, once those before were looked at. SIGUSR1 asks how it goes.
     ///
     /// # Errors
     /// As [`watch`](Self::watch).
@@ -65,14 +65,14 @@ impl Signals {
             patience: AtomicU32::new(patience),
             asked: Arc::default(),
         };
+        let first = if patience > 0 {
+            &signals.pending
+        } else {
+            &signals.enough
+        };
         for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
-            let first = match signal {
-                Signal::SIGINT if patience > 0 => &signals.pending,
-                _ => &signals.enough,
-            };
-            signals
-                .end_at(signal, first)
-                .map_err(|error| failed(&error))?;
+            let ends = signals.end_at(signal, first);
+            ends.map_err(|error| failed(&error))?;
         }
         for signal in asking {
             flag::register(*signal as i32, Arc::clone(&signals.asked))
