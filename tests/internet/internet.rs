@@ -150,7 +150,10 @@ impl Node {
                 Limit {
                     burst,
                     per_ns: millis(&limit["per_ms"]) as f64,
-                    tokens: burst,
+                    // "tokens" where others have used some up before.
+                    tokens: limit
+                        .get("tokens")
+                        .map_or(burst, |tokens| tokens.as_integer().unwrap() as f64),
                     last: 0,
                 }
             }),

@@ -218,6 +218,7 @@ scenarios! {
     silent_end
     silence
     limited_target
+    empty_bucket
     limited_hop
     limited_hop_quick
     limited_hop_in_time

@@ -80,6 +80,8 @@ pub(super) struct Row {
     pub(super) again: Vec<usize>,
     /// It should have been asked again, but there was no time.
     pub(super) undecided: bool,
+    /// A question went so long after the first that a limit on answers may have let go.
+    pub(super) late: bool,
     /// When the first question left.
     pub(super) began: Duration,
     /// When the last of those left that waited for an answer.
@@ -92,7 +94,8 @@ impl Row {
             slots: vec![Slot::Open(None); queries],
             again: Vec::new(),
             undecided: false,
-            began: Duration::ZERO,
+            late: false,
+            began: Duration::MAX,
             latest: Duration::ZERO,
         }
     }
@@ -103,6 +106,11 @@ impl Row {
 
     pub(super) fn is_settled(&self) -> bool {
         self.slots.iter().all(Slot::is_settled)
+    }
+
+    /// Whether what is silent now may yet answer a late question.
+    pub(super) fn lacks_late(&self) -> bool {
+        !self.late && matches!(self.slots.first(), Some(Slot::Lost))
     }
 
     pub(super) fn slowest(&self) -> Option<Duration> {

@@ -6,6 +6,7 @@
 
 mod asking;
 
+use self::asking::asks_late;
 use std::collections::VecDeque;
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -262,6 +263,7 @@ impl Rows {
         self.give_up(now, config, ledger, &mut wake);
         self.ask_again();
         self.ask(now, config, asks, &mut wake);
+        self.ask_late(now, config, asks, &mut wake);
         loop {
             let end = self.end;
             let silent_end = end.is_none() && self.is_silent_end(config);
@@ -310,6 +312,11 @@ impl Rows {
             let Some(row) = self.rows.get_mut(self.told) else {
                 return;
             };
+            // What is asked late was given up before.
+            let first = row.slots.first_mut().filter(|slot| !slot.is_settled());
+            if let Some(slot) = first.filter(|_| row.late) {
+                *slot = Slot::Lost;
+            }
             row.slots.retain(Slot::is_settled);
             row.again.clear();
             if row.slots.is_empty() {
@@ -343,7 +350,7 @@ impl Rows {
                 let sent = ledger.get(*index).map_or(Duration::ZERO, |sent| sent.at);
                 row.latest = row.latest.max(sent);
                 let due = if query == 0 {
-                    row.began = sent;
+                    row.began = row.began.min(sent);
                     sent.saturating_add(patience)
                 } else if is_behind_all {
                     // As if it had been put when the first was given up.
@@ -363,23 +370,24 @@ impl Rows {
 
     /// Whether the first questions behind the last hop that answered have all been in vain.
     fn is_tail_overdue(&self, config: &Config) -> bool {
-        let gap = self
+        let mut gap = self
             .rows
             .iter()
             .skip(self.behind_last())
             .take(self.gap(config));
-        let mut firsts = gap.filter_map(|row| row.slots.first());
-        firsts.all(Slot::is_settled)
+        // Of a question that was put twice, the first time counts.
+        gap.all(|row| row.late || row.slots.first().is_none_or(Slot::is_settled))
     }
 
-    /// Whether all questions in the gap have been in vain.
+    /// Whether all questions in the gap have been in vain, a late one too.
     fn is_silent_end(&self, config: &Config) -> bool {
         let mut gap = self
             .rows
             .iter()
             .skip(self.behind_last())
             .take(self.gap(config));
-        gap.all(Row::is_settled)
+        let late = asks_late(config);
+        gap.all(|row| row.is_settled() && !(late && row.lacks_late()))
     }
 
     /// Answers from beyond the end, which count as the end's, and how many may yet come.

@@ -37,6 +37,11 @@ fn is_slow(config: &Config) -> bool {
     (1..Pace::ONE.packets).contains(&config.pace.packets)
 }
 
+/// Whether silent ends are asked late: who waits less for an answer does not wait for a question.
+pub(super) fn asks_late(config: &Config) -> bool {
+    config.wait >= SLOWLY
+}
+
 impl Rows {
     /// Puts the questions that are worth it.
     pub(super) fn ask(
@@ -115,6 +120,7 @@ impl Rows {
                     _ => continue,
                 }
                 *slot = Slot::Queued;
+                row.late |= now.saturating_sub(row.began) >= SLOWLY;
                 asks.push_back(Ask {
                     ttl,
                     query: u16::try_from(query).unwrap_or(u16::MAX),
@@ -122,6 +128,47 @@ impl Rows {
                     size: None,
                 });
             }
+        }
+    }
+
+    /// Puts the first question to each row of a silent end once more, slowly: a target that answers
+    /// no more than so many a second may have none left for us when the others come, if only by
+    /// those before. As all go together, nearest first, the nearest that gets there is answered.
+    pub(super) fn ask_late(
+        &mut self,
+        now: Duration,
+        config: &Config,
+        asks: &mut VecDeque<Ask>,
+        wake: &mut Duration,
+    ) {
+        if self.end.is_some() || !asks_late(config) {
+            return;
+        }
+        let behind = self.behind_last();
+        for at in behind..behind + self.gap(config) {
+            let (ttl, flow) = (self.ttl(at), self.flow);
+            let Some(row) = self.rows.get_mut(at) else {
+                break;
+            };
+            let mut slots = row.slots.iter();
+            if !row.lacks_late() || slots.any(|slot| matches!(slot, Slot::Open(_) | Slot::Queued)) {
+                continue;
+            }
+            let when = row.latest.saturating_add(SLOWLY);
+            if when > now {
+                *wake = (*wake).min(when);
+                continue;
+            }
+            row.late = true;
+            if let Some(slot) = row.slots.first_mut() {
+                *slot = Slot::Queued;
+            }
+            asks.push_back(Ask {
+                ttl,
+                query: 0,
+                flow,
+                size: None,
+            });
         }
     }
 
