@@ -5,8 +5,9 @@
 
 Starts itself again in a network namespace of its own (as root `unshare -n`, else `unshare -Urn`):
 nothing leaves its loopback, nor the path that the example `internet` plays in another one. All
-commands take turns; a figure is the median of its runs, with the best behind it. Exit status: 1
-when a goal is missed.
+commands take turns, in every second run the other way round: a machine that was busy for a while
+may be slower. A figure is the median of its runs, with the best behind it. Exit status: 1 when a
+goal is missed.
 """
 
 import argparse
@@ -75,7 +76,8 @@ def main():
     printed = {name: [] for name in lines}
     for done in range(asked.runs):
         print(f"run {done + 1} of {asked.runs}", file=sys.stderr)
-        for name, line in lines.items():
+        turns = list(lines.items())
+        for name, line in reversed(turns) if done % 2 else turns:
             text, took = run(line)
             seconds[name].append(took)
             printed[name].append(text)
