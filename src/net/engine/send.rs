@@ -292,9 +292,13 @@ impl Engine {
             let Some((probe, ..)) = outbox.probe(*at) else {
                 return Rest::Went;
             };
+            // A probe of the path went by no memory of it, and was refused by the interface.
             let mtu = (number == libc::EMSGSIZE)
-                .then(|| self.mtu_towards(probe.destination).ok())
-                .flatten();
+                .then(|| match probe.fragmentation {
+                    Fragmentation::Probe => self.link_mtu_towards(probe.destination),
+                    _ => self.mtu_towards(probe.destination),
+                })
+                .and_then(io::Result::ok);
             let stamped = probe.stamped;
             refused(probe, number, mtu, clock, sink);
             *at = at.saturating_add(1);

@@ -437,8 +437,9 @@ impl Ping {
                 let (sequence, payload) = answer::remembered(&self.config, payload);
                 let bits = message::sequence_bits(&self.config);
                 let number = match (message::claim(payload), sequence) {
-                    (Some((_, number)), _) => tally.latest(u64::from(number), 32),
-                    (None, Some(sequence)) => tally.latest(sequence, bits),
+                    // What was never sent is nobody's.
+                    (Some((_, number)), _) => Some(tally.latest(u64::from(number), 32)?),
+                    (None, Some(sequence)) => Some(tally.latest(sequence, bits)?),
                     (None, None) => self.only_waiting(target, tally.transmitted()),
                 };
                 let which = number.and_then(|number| self.which(target, number));

@@ -299,6 +299,33 @@ fn the_kernels_memory_of_what_was_sent_proves_as_much_as_it_holds() {
 }
 
 #[test]
+fn an_error_about_what_was_never_sent_is_nobodys() {
+    for keep in [8, 64] {
+        let (machine, told) = run(one(1), |now, _, probe, body, post| {
+            let mut kept = body[..keep].to_vec();
+            // The number of a probe far ahead: in the sequence, and in what the payload claims.
+            kept[6..8].copy_from_slice(&7000_u16.to_be_bytes());
+            if keep == 64 {
+                kept[20..24].copy_from_slice(&7000_u32.to_be_bytes());
+            }
+            let mail = Mail::Remembered {
+                offender: ROUTER,
+                icmp_type: 3,
+                code: 1,
+                destination: probe.destination,
+                id: None,
+                payload: kept,
+            };
+            post.deliver(now + ms(1), mail);
+        });
+        let errors = told.reports.iter();
+        let errors = errors.filter(|(_, report)| matches!(report, Report::Error(_)));
+        assert_eq!(errors.count(), 0, "{keep}");
+        assert_eq!((told.summary().errors, machine.strays().unproven), (0, 1));
+    }
+}
+
+#[test]
 fn the_sequence_wraps_and_nobody_is_taken_for_another() {
     const WRAP: u64 = 65_536;
     let config = Config {
