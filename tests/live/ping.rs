@@ -301,8 +301,13 @@ fn signals() -> Result<(), Failed> {
     let pid = Pid::from_raw(i32::try_from(child.id())?);
     let mut out = BufReader::new(child.stdout.take().ok_or("no pipe")?);
     let mut err = BufReader::new(child.stderr.take().ok_or("no pipe")?);
-    out.read_line(&mut line)?;
-    out.read_line(&mut line)?;
+    for target in ["127.0.0.1", "127.0.0.2"] {
+        // Whoever has not answered before the end has not answered.
+        while !(line.contains("reply") && line.contains(target)) {
+            line.clear();
+            ensure(out.read_line(&mut line)? > 0, "it ended by itself")?;
+        }
+    }
     kill(pid, Signal::SIGQUIT)?;
     // It goes on until it has been heard.
     let reader = thread::spawn(move || out.read_to_string(&mut String::new()));
