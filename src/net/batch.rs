@@ -290,9 +290,8 @@ impl Outgoing {
         let count = c_uint::try_from(headers.len()).unwrap_or(0);
         // SAFETY: the descriptor is open while it is borrowed. Each of the `count` headers points
         // to a name, an iovec and control messages of `self.messages`, `self.bytes` and
-        // `self.controls`, borrowed
-        // above with the lengths that are filled; they outlive the call, and the kernel writes to
-        // nothing but the headers' own lengths.
+        // `self.controls`, borrowed above with the lengths that are filled; they outlive the call,
+        // and the kernel writes to nothing but the headers' own lengths.
         let result = unsafe {
             match headers {
                 [header] => {

@@ -89,7 +89,7 @@ impl Gatherer<Report> for Session<'_, '_, '_> {
     }
 
     fn look(&mut self, now: Duration) -> ControlFlow<()> {
-        self.draw(now);
+        self.keep_told(now, || None);
         if self.signals.interrupted().is_some() {
             return ControlFlow::Break(());
         }

@@ -259,10 +259,22 @@ impl<'a, 'b, 'c> Session<'a, 'b, 'c> {
         self.heed(result)
     }
 
-    /// Shows how far it is, where a person would see it.
-    pub(super) fn draw(&mut self, now: Duration) {
+    /// Says how far it is if somebody asked, and shows it where a person would see it. `one` are
+    /// the sums of a single target.
+    pub(super) fn keep_told(&mut self, now: Duration, one: impl FnOnce() -> Option<Summary>) {
+        let err = &mut self.output.err;
+        if self.signals.asked() {
+            if let Some(progress) = &mut self.progress {
+                progress.tell(now, err);
+            } else if let Some(summary) = one() {
+                if self.latest.is_some() {
+                    self.output.text.str("\r\x1b[K");
+                }
+                self.show.status(&summary, err);
+            }
+        }
         if let Some(progress) = &mut self.progress {
-            progress.draw(now, &mut self.output.err);
+            progress.draw(now, err);
         }
     }
 
@@ -282,22 +294,11 @@ impl Watcher<Ping> for Session<'_, '_, '_> {
         if self.signals.interrupted().is_some() {
             machine.stop();
         }
-        if self.signals.asked() {
-            let err = &mut self.output.err;
-            if let Some(progress) = &mut self.progress {
-                progress.tell(now, err);
-            } else if let Some(summary) = machine.summary(0) {
-                if self.latest.is_some() {
-                    self.output.text.str("\r\x1b[K");
-                }
-                self.show.status(&summary, err);
-            }
-        }
+        self.keep_told(now, || machine.summary(0));
         if self.progress.is_none() {
             self.show
                 .sent(machine.transmitted(0), &mut self.output.text);
         }
-        self.draw(now);
         if std::mem::take(&mut self.round) && self.replaced.is_some() {
             let result = self.replace(machine);
             return self.heed(result);

@@ -368,26 +368,24 @@ impl Rows {
         }
     }
 
+    /// The rows of the gap behind the last hop that answered.
+    fn tail(&self, config: &Config) -> impl Iterator<Item = &Row> {
+        let behind = self.rows.iter().skip(self.behind_last());
+        behind.take(self.gap(config))
+    }
+
     /// Whether the first questions behind the last hop that answered have all been in vain.
     fn is_tail_overdue(&self, config: &Config) -> bool {
-        let mut gap = self
-            .rows
-            .iter()
-            .skip(self.behind_last())
-            .take(self.gap(config));
         // Of a question that was put twice, the first time counts.
-        gap.all(|row| row.late || row.slots.first().is_none_or(Slot::is_settled))
+        self.tail(config)
+            .all(|row| row.late || row.slots.first().is_none_or(Slot::is_settled))
     }
 
     /// Whether all questions in the gap have been in vain, a late one too.
     fn is_silent_end(&self, config: &Config) -> bool {
-        let mut gap = self
-            .rows
-            .iter()
-            .skip(self.behind_last())
-            .take(self.gap(config));
         let late = asks_late(config);
-        gap.all(|row| row.is_settled() && !(late && row.lacks_late()))
+        self.tail(config)
+            .all(|row| row.is_settled() && !(late && row.lacks_late()))
     }
 
     /// Answers from beyond the end, which count as the end's, and how many may yet come.
