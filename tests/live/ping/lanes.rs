@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader};
 use std::process::{Command, Stdio};
 
 use libtest_mimic::Failed;
@@ -170,9 +170,13 @@ fn shown(output: &[u8]) -> String {
 pub(super) fn interrupted() -> Result<(), Failed> {
     networks()?;
     let words = sweep("-j 2 -c 1000000 -i 0.01 --format ndjson");
-    let mut child = command(&words).stdout(Stdio::piped()).spawn()?;
+    let mut child = command(&words)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
     let pid = child.id();
     let out = child.stdout.take().ok_or("no pipe")?;
+    let err = child.stderr.take().ok_or("no pipe")?;
     let (mut first, mut last) = (false, false);
     let (mut threads, mut replies, mut received, mut sums) = (0, 0, 0, 0);
     for line in BufReader::new(out).lines() {
@@ -185,7 +189,9 @@ pub(super) fn interrupted() -> Result<(), Failed> {
             // Of both lanes something came.
             if first && last && threads == 0 {
                 threads = fs::read_dir(format!("/proc/{pid}/task"))?.count();
-                kill(Pid::from_raw(i32::try_from(pid)?), Signal::SIGINT)?;
+                let pid = Pid::from_raw(i32::try_from(pid)?);
+                kill(pid, Signal::SIGQUIT)?;
+                kill(pid, Signal::SIGINT)?;
             }
         }
         if line["event"] == "summary" {
@@ -201,6 +207,8 @@ pub(super) fn interrupted() -> Result<(), Failed> {
     ensure(threads == 3, format!("{threads} threads"))?;
     ensure(sums == ALIVE + DEAD, format!("{sums} summaries"))?;
     ensure(received == replies, format!("{received} and {replies}"))?;
+    let said = io::read_to_string(err)?;
+    ensure(said.contains(" done to "), format!("how far it is: {said}"))?;
     ensure(child.wait()?.code() == Some(1), "some never answered")
 }
 
